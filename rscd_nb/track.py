@@ -19,14 +19,14 @@ from pathlib import Path
 from loguru import logger
 from tqdm import tqdm
 
+import rscd_nb
 from .config import Config, write_atomic
 from .parallel import World
 
 # %% ../nbs/41_track.ipynb #cd25d8df
 def _git(*args: str) -> str | None:
     try:
-        here = Path(__file__).parent if "__file__" in globals() else Path.cwd()
-        return subprocess.run(["git", *args], cwd=here, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        return subprocess.run(["git", *args], cwd=Path(rscd_nb.__file__).parent, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None  # no git, or not a checkout: the record says null
 
