@@ -6,7 +6,6 @@
 __all__ = ['save', 'save_epoch', 'save_model', 'load_model']
 
 # %% ../nbs/40_checkpoint.ipynb #5ac45675
-import io
 import shutil
 from pathlib import Path
 
@@ -14,16 +13,17 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from .config import Config, TrainConfig, UserError, write_atomic
+from .config import Config, TrainConfig, UserError
 from .model import make_model
 from .parallel import Parallel
 
 
 def save(path: Path, state: dict) -> Path:
     "Write a checkpoint file atomically; `torch.load(path, weights_only=True)` reads it."
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    return write_atomic(path, buffer.getvalue())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tmp = path.with_name(f".{path.name}.tmp")
+    torch.save(state, tmp)
+    return tmp.replace(path)
 
 
 def save_epoch(

@@ -118,3 +118,7 @@ def main() -> None:
 def _complain(error: Exception, code: int) -> int:
     print(f"rscd: {error}", file=sys.stderr)
     return code
+
+# %% ../nbs/70_cli.ipynb #4738cc1b
+if __name__ == "__main__" and "__file__" in globals():  # as a program
+    main()

@@ -118,20 +118,21 @@ def _note_failure(run_dir: Path, rank: int, error: BaseException, notebook: Path
 
 
 def execute_notebook(
-    run_dir: Path,  # holds config.toml
-    rank: int,
+    notebook: Path,
+    out: Path,  # the executed copy, kept up to date while it runs
+    parameters: dict,  # replace those of the notebook's cell tagged "parameters"
+    show: bool = False,  # pass on what the notebook prints
 ) -> None:
-    "Have papermill execute the experiment notebook in this rank; raises what the notebook raised."
+    "Execute a notebook with papermill, in its own folder; raises papermill's PapermillExecutionError."
     import papermill
     from traitlets.config import Config as Traits
 
-    out = run_dir / "notebooks" / f"rank{rank}.ipynb"
-    streams = {"stdout_file": sys.stdout, "stderr_file": sys.stderr} if rank == 0 else {}
+    streams = {"stdout_file": sys.stdout, "stderr_file": sys.stderr} if show else {}
     with tempfile.TemporaryDirectory(prefix="rscd-") as sockets:
         # the path of a Unix socket is limited to about 100 characters: a short name in the temporary folder
         traits = Traits({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/k"}})
         papermill.execute_notebook(
-            NOTEBOOK, out, {"run_dir": str(run_dir)}, kernel_name="python3", cwd=str(NOTEBOOK.parent), progress_bar=False,
+            notebook, out, parameters, kernel_name="python3", language="python", cwd=str(notebook.parent), progress_bar=False,
             start_timeout=300, coalesce_streams=True, config=traits, **streams,
         )  # fmt: skip
 
@@ -139,10 +140,11 @@ def execute_notebook(
 def main() -> None:
     "What torchrun starts on every rank: `python -m rscd_nb.launch RUN_DIR`."
     run_dir, rank = Path(sys.argv[1]), int(os.environ["RANK"])
+    out = run_dir / "notebooks" / f"rank{rank}.ipynb"
     try:
-        execute_notebook(run_dir, rank)
+        execute_notebook(NOTEBOOK, out, {"run_dir": str(run_dir)}, show=rank == 0)
     except Exception as error:
-        _note_failure(run_dir, rank, error, run_dir / "notebooks" / f"rank{rank}.ipynb")
+        _note_failure(run_dir, rank, error, out)
         sys.exit(1)
 
 # %% ../nbs/50_launch.ipynb #1b7e1ab3

@@ -1,0 +1,39 @@
+# The targets make .venv when it is missing or out of date. PYTHON chooses the interpreter, EXTRAS the DALI build.
+PYTHON ?= python3
+EXTRAS ?= dev,dali-cuda110
+RSCD := .venv/bin/rscd
+
+.PHONY: help quickstart test lab reports docs bench clean
+.DELETE_ON_ERROR:
+
+help:  ## what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
+
+.venv/installed: settings.ini setup.py pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or later is needed; choose one with: make PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	touch $@
+
+quickstart: .venv/installed  ## generated data, two seeds of each arm with four workers, then the report
+	$(RSCD) data synthetic data/synthetic
+	for seed in 0 1; do for arm in quick_allreduce quick_decent; do \
+		$(RSCD) train --data config/data/synthetic.toml --train config/train/$$arm.toml --set train.seed=$$seed --nproc 4 || exit 1; \
+	done; done
+	$(RSCD) report --runs runs
+
+test: .venv/installed  ## every notebook as a test, and that package and notebooks agree
+	.venv/bin/python .ci/test.py
+
+lab: .venv/installed  ## the notebooks in JupyterLab
+	.venv/bin/jupyter lab nbs
+
+reports: .venv/installed  ## Method, Results and README from reports/records
+	$(RSCD) report --runs reports/records --out reports --readme README.md
+
+docs: .venv/installed  ## the documentation site, in _docs (needs Quarto)
+	@command -v quarto >/dev/null || { echo "Quarto is needed to build the site; install it from https://quarto.org"; exit 1; }
+	.venv/bin/nbdev_docs
+
+clean:  ## remove .venv, generated data and runs
+	rm -rf .venv data runs _docs _proc
