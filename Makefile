@@ -35,5 +35,9 @@ docs: .venv/installed  ## the documentation site, in _docs (needs Quarto)
 	@command -v quarto >/dev/null || { echo "Quarto is needed to build the site; install it from https://quarto.org"; exit 1; }
 	.venv/bin/nbdev_docs
 
+bench: .venv/installed  ## images per second of each data loader
+	$(RSCD) data synthetic data/synthetic
+	$(RSCD) bench loader data/synthetic
+
 clean:  ## remove .venv, generated data and runs
 	rm -rf .venv data runs _docs _proc

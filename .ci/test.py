@@ -1,4 +1,4 @@
-"""Runs every notebook as a test with nbdev, in a process of its own, then checks that export and clean leave no change."""
+"""Runs every notebook as a test with nbdev, in a process of its own, then the checks of the repository as a whole."""
 import subprocess
 import sys
 import time
@@ -19,19 +19,20 @@ def run(name: str, *command: str) -> bool:
     return done.returncode == 0
 
 
-def unchanged(tool: str) -> bool:
-    """An nbdev tool that must leave no change in a copy of the tree."""
+def unchanged(name: str, command: str) -> bool:
+    """A command that must succeed in a copy of the tree and leave no change there."""
     script = (
         "set -e; tmp=$(mktemp -d); trap 'rm -rf $tmp' EXIT; git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t $tmp; "
-        f"cd $tmp; git init -q; git add -A; {BIN}/{tool}; git diff --exit-code --stat"
+        f"cd $tmp; git init -q; git add -A; {BIN}/{command}; git diff --exit-code --stat"
     )
-    return run(f"{tool} leaves no change", "bash", "-c", script)
+    return run(name, "bash", "-c", script)
 
 
 notebooks = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if not any(part.startswith((".", "_")) for part in p.relative_to(ROOT).parts))
 with ThreadPoolExecutor(2) as pool:
     tests = [pool.submit(run, str(p.relative_to(ROOT)), str(BIN / "nbdev_test"), "--path", str(p), "--n_workers", "0") for p in notebooks]
     results = [t.result() for t in tests]
-results += [unchanged("nbdev_export"), unchanged("nbdev_clean")]
+results += [unchanged(f"{tool} leaves no change", tool) for tool in ("nbdev_export", "nbdev_clean")]
+results += [unchanged("the documentation's pages are made", "python -c 'from nbdev.serve import proc_nbs; proc_nbs()'")]
 print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
 sys.exit(not all(results))

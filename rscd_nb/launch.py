@@ -6,9 +6,9 @@
 __all__ = ['NOTEBOOK', 'RunFailed', 'run_workers', 'run_id', 'set_aside', 'execute_notebook', 'main', 'launch']
 
 # %% ../nbs/50_launch.ipynb #e472339f
+import fcntl
 import json
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -66,7 +66,7 @@ def _torchrun(entrypoint, args: tuple, nproc: int) -> dict:
 
 # %% ../nbs/50_launch.ipynb #5e8143b9
 class RunFailed(Exception):
-    "A worker failed; the text is its traceback."
+    "The run ended early; the text says why."
 
 
 def _call(pickled: bytes):
@@ -97,6 +97,18 @@ def run_id(
 ) -> str:  # such as "synthetic-quick_decent-w4-s0-1f3a5b7c"
     "The name of a run."
     return f"{cfg.data.name}-{cfg.train.name}-w{world_size}-s{cfg.train.seed}-{cfg.hash[:8]}"
+
+
+@contextmanager
+def _alone(run_dir: Path):
+    "Hold the run's name: two processes that write the same folder would spoil each other's run."
+    run_dir.parent.mkdir(parents=True, exist_ok=True)
+    with open(run_dir.with_name(f".{run_dir.name}.lock"), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f"{run_dir} is being written by another process; wait for it, or change a setting to get another folder.") from None
+        yield
 
 
 def set_aside(run_dir: Path) -> Path | None:
@@ -159,9 +171,7 @@ def launch(
     runs: str | Path = "runs",  # the folder that run folders go to
 ) -> Path:  # the run folder; raises UserError or RunFailed
     "Run an experiment with several local workers; a finished run is not run again."
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-
-    from rscd_nb.train import make_run_dir, plan
+    from rscd_nb.train import plan
 
     if not NOTEBOOK.is_file():
         raise UserError(f"the experiment notebook {NOTEBOOK} is not there; install rscd-nb from a checkout with: pip install -e .")
@@ -170,6 +180,20 @@ def launch(
     if (run_dir / "record.json").is_file():
         logger.info(f"{run_dir.name} has finished already; delete the folder to run it again")
         return run_dir
+    try:
+        with _alone(run_dir):
+            _run(cfg, nproc, run_dir)
+    except OSError as e:
+        raise UserError(f"cannot write the run folder {run_dir}: {e.strerror}; choose another with --runs.") from None
+    return run_dir
+
+
+def _run(cfg: Config, nproc: int, run_dir: Path) -> None:
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    from rscd_nb.train import make_run_dir
+
     if aside := set_aside(run_dir):
         logger.info(f"an unfinished run of the same experiment is kept as {aside}")
     make_run_dir(run_dir)
@@ -177,17 +201,18 @@ def launch(
     save_config(cfg.model_copy(update={"data": cfg.data.model_copy(update={"root": cfg.data.root.absolute()})}), run_dir / "config.toml")
     # decent-dp takes a GPU wherever it sees one, so a run on the CPU must not see any.
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if cfg.train.device == "cpu" else {}
-    with _environment(**hidden):
-        try:
+    try:
+        with _environment(**hidden):
             _torchrun(sys.executable, ("-m", "rscd_nb.launch", str(run_dir)), nproc)
-        except ChildFailedError as e:
-            failure = _first_failure(run_dir)
-            if failure is None:
-                raise RunFailed(f"a worker of {run_dir} died without a word: {e.get_first_failure()[1].message}") from None
-            if failure["error"] == "UserError":
-                raise UserError(failure["message"]) from None
-            raise RunFailed(f"{failure['traceback']}\n\nrank {failure['rank']} failed; its notebook: {failure['notebook']}") from None
-    return run_dir
+    except SignalException as e:
+        raise RunFailed(f"stopped by {e.sigval.name}; what was written so far is in {run_dir}") from None
+    except ChildFailedError as e:
+        failure = _first_failure(run_dir)
+        if failure is None:
+            raise RunFailed(f"a worker of {run_dir} died without a word: {e.get_first_failure()[1].message}") from None
+        if failure["error"] == "UserError":
+            raise UserError(failure["message"]) from None
+        raise RunFailed(f"{failure['traceback']}\n\nrank {failure['rank']} failed; its notebook: {failure['notebook']}") from None
 
 # %% ../nbs/50_launch.ipynb #b44e40d6
 if __name__ == "__main__" and "__file__" in globals():  # as a program: what torchrun starts

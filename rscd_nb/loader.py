@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['MEAN', 'STD', 'centre_window', 'random_window', 'steps_per_epoch', 'epoch_order', 'RoadImages', 'Loader',
-           'TorchvisionLoader', 'DaliLoader', 'loader_class', 'train_loader', 'eval_loader']
+           'TorchvisionLoader', 'DaliLoader', 'loader_class', 'train_loader', 'eval_loader', 'bench_loaders']
 
 # %% ../nbs/13_loader.ipynb #e6c3e2d7
 import importlib.util
 import io
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from loguru import logger
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+from tqdm import trange
 
 from .config import Config, UserError
 from .rscd import Split
@@ -255,3 +257,23 @@ def eval_loader(
     "Centre crops of the given images, in order."
     images = RoadImages(split, cfg.train.val_crop, cfg.train.val_resize)
     return loader_class(cfg.data.loader)(images, lambda epoch: positions, batch_size, device, cfg.data.decode_threads)
+
+# %% ../nbs/13_loader.ipynb #ba7a924a
+def bench_loaders(
+    cfg: Config,
+    split: Split,
+    blocks: int = 5,  # epochs timed per backend, in turns, after one that is not counted
+) -> dict[str, list[float]]:  # images/s of each block, per backend available here
+    "Throughput of the backends on training crops of one worker, on the CPU."
+    everything, batch = np.arange(len(split)), cfg.train.batch_size
+    images = RoadImages(split, cfg.train.crop, cfg.train.val_resize, cfg.train.min_scale)
+    kinds = {loader_class(choice) for choice in ("auto", "torchvision")}
+    loaders = {k.__name__: k(images, lambda epoch: everything, batch, torch.device("cpu"), cfg.data.decode_threads) for k in kinds}
+    rates: dict[str, list[float]] = {name: [] for name in loaders}
+    for block in trange(blocks + 1, desc="timing loaders", unit="block"):
+        for name, loader in loaders.items():
+            start = time.perf_counter()
+            seen = sum(len(labels) for _, labels in loader.epoch(block))
+            if block:
+                rates[name].append(seen / (time.perf_counter() - start))
+    return rates

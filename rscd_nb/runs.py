@@ -143,9 +143,14 @@ def _compare(base: str, base_runs: list[Run], arm: str, arm_runs: list[Run]) -> 
         top1 = f"no difference in top-1 was found ({mean:+.2f} ± {half:.2f} points over {len(shared)} paired seeds)"
     else:
         top1 = f"top-1 is {abs(mean):.2f} ± {half:.2f} points {'higher' if mean > 0 else 'lower'} ({len(shared)} paired seeds)"
-    ratio = float(np.exp(np.mean([np.log(a["times"]["train_seconds"] / b["times"]["train_seconds"]) for a, b in pairs])))
-    speed = f"training was faster by a factor of {ratio:.2f}" if ratio >= 1 else f"training was slower by a factor of {1 / ratio:.2f}"
-    return f"**{arm}** against **{base}**: {top1}; {speed} (geometric mean of {len(shared)} pairs, run one after another)."
+    logs = [np.log(a["times"]["train_seconds"] / b["times"]["train_seconds"]) for a, b in pairs]
+    center, spread = interval(logs)
+    bounds = f"95 % interval {np.exp(center - spread):.2f} to {np.exp(center + spread):.2f}"
+    if abs(center) <= spread:
+        speed = f"no difference in training time was found (speed-up {np.exp(center):.2f}, {bounds})"
+    else:
+        speed = f"training was {'faster' if center > 0 else 'slower'} by a factor of {np.exp(abs(center)):.2f} (speed-up {bounds})"
+    return f"**{arm}** against **{base}**: {top1}; {speed}."
 
 # %% ../nbs/60_runs.ipynb #c72af5c0
 def show_figure(
