@@ -39,5 +39,5 @@ bench: .venv/installed  ## images per second of each data loader
 	$(RSCD) data synthetic data/synthetic
 	$(RSCD) bench loader data/synthetic
 
-clean:  ## remove .venv, generated data and runs
-	rm -rf .venv data runs _docs _proc
+clean:  ## remove what the targets above made, except your runs
+	rm -rf .venv data/synthetic _docs _proc

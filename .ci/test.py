@@ -1,4 +1,6 @@
 """Runs every notebook as a test with nbdev, in a process of its own, then the checks of the repository as a whole."""
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,11 +14,16 @@ BIN = Path(sys.executable).parent
 def run(name: str, *command: str) -> bool:
     """One test: a command that must exit 0; its output is shown if it does not."""
     began = time.perf_counter()
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
-    print(f"{'ok' if done.returncode == 0 else 'FAILED':6} {name} ({time.perf_counter() - began:.0f} s)", flush=True)
-    if done.returncode:
-        print(done.stdout[-8000:], flush=True)
-    return done.returncode == 0
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    try:
+        output, good = process.communicate(timeout=600)[0], process.returncode == 0
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, good = process.communicate()[0] + "\nnot done after 600 s", False
+    print(f"{'ok' if good else 'FAILED':6} {name} ({time.perf_counter() - began:.0f} s)", flush=True)
+    if not good:
+        print(output[-8000:], flush=True)
+    return good
 
 
 def unchanged(name: str, command: str) -> bool:

@@ -13,7 +13,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -39,22 +39,27 @@ def nearest(
 
 # %% ../nbs/00_config.ipynb #d44c9758
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
 class DataConfig(_Frozen):
     "Which images, and how they are split over the workers."
     root: Path = Field(Path("data/synthetic"), description="Folder that holds train/ and val/ (or RSCD as distributed).")
     partition: Literal["iid", "dirichlet"] = Field("iid", description="How training images are split over workers.")
-    alpha: float = Field(1.0, gt=0, description="Dirichlet concentration: 100 is nearly IID, 0.1 gives a worker few classes.")
-    partition_seed: int = Field(0, ge=0, description="Seed of the split; kept apart from train.seed so that seeds share a split.")
+    alpha: float = Field(1.0, gt=0, description="Dirichlet concentration: 100 is nearly IID, 0.1 gives a worker few classes; for infinity set partition to iid.")
+    partition_seed: int = Field(0, ge=0, lt=2**32, description="Seed of the split; kept apart from train.seed so that seeds share a split.")
     loader: Literal["auto", "dali", "torchvision"] = Field("auto", description="auto takes DALI where it is installed.")
     decode_threads: int = Field(1, ge=1, description="Threads (DALI) or processes (torchvision) per worker that decode.")
 
     @field_validator("root")
     @classmethod
     def _expand(cls, value: Path) -> Path:
-        return Path(os.path.expandvars(value)).expanduser()
+        if not value.parts:
+            raise ValueError("name the folder that holds train/ and val/")
+        try:
+            return Path(os.path.expandvars(value)).expanduser()
+        except RuntimeError:
+            raise ValueError(f"{value} names the home of a user who does not exist") from None
 
     @property
     def name(self) -> str:
@@ -72,9 +77,9 @@ TopologyName = Literal["complete", "ring", "one-peer-exp", "alternating-exp-ring
 
 class TrainConfig(_Frozen):
     "Model, strategy, optimizer, schedule, logging."
-    name: str = Field("run", pattern=r"^[A-Za-z0-9_.-]+$", description="What tables call this arm; by default the file's name.")
+    name: str = Field("run", max_length=60, pattern=r"^[A-Za-z0-9_.-]+$", description="What tables call this arm; by default the file's name.")
     # model and images
-    model: str = Field("resnet18", description="Any torchvision classification model: resnet18, resnet50, vit_b_16, ...")
+    model: str = Field("resnet18", description="A torchvision classification model with one output: resnet18, resnet50, vit_b_16, ...")
     crop: int = Field(64, ge=8, description="Side of the square training crop, pixels.")
     min_scale: float = Field(0.35, gt=0, le=1, description="Smallest share of the image's area that a training crop covers.")
     val_resize: int = Field(72, ge=8, description="Shorter side of a validation image before the centre crop, pixels.")
@@ -99,7 +104,7 @@ class TrainConfig(_Frozen):
     # numerics
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: autocast of the forward pass; weights stay fp32.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU when there is one.")
-    seed: int = Field(0, ge=0, description="Of initial weights, sample order and augmentation.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Of initial weights, sample order and augmentation.")
     # evaluation and logging
     eval_every: int = Field(1, ge=1, description="Epochs between validations; the last epoch is always scored.")
     bn_images: int = Field(512, ge=0, description="Training images over all workers that recalibrate BatchNorm before scoring.")
@@ -124,19 +129,20 @@ class Config(_Frozen):
 
     @property
     def hash(self) -> str:
-        "Twelve hex digits that change when any field does, the same on every machine and Python."
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        "Twelve hex digits that change when any field does; of data.root only the folder's name counts, so they are the same on every machine."
+        values = self.model_dump(mode="json")
+        values["data"]["root"] = self.data.name
+        canonical = json.dumps(values, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 # %% ../nbs/00_config.ipynb #00c2d445
-def _read_half(path: Path, half: str) -> dict:
+def _read_toml(path: Path) -> dict:
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as e:
-        raise UserError(f"cannot read the {half} configuration {path}: {e.strerror}; see config/{half}/ for the ones that exist.") from None
+        raise UserError(f"cannot read the configuration {path}: {e.strerror}; see config/ for the ones that exist.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise UserError(f"{path} is not valid TOML: {e}.") from None
-    return values
 
 
 def _apply(values: dict, override: str) -> None:
@@ -146,14 +152,16 @@ def _apply(values: dict, override: str) -> None:
         raise UserError(f"--set {override}: expected data.FIELD=VALUE or train.FIELD=VALUE.")
     if half not in Config.model_fields:
         raise UserError(f"--set {override}: there is no section {half!r}; choose data or train.")
+    known = Config.model_fields[half].annotation.model_fields
     try:
         value = tomllib.loads(f"x = {text}")["x"]
     except tomllib.TOMLDecodeError:
         value = text.strip()
-    values[half][field] = value
+    plain_text = field in known and known[field].annotation in (str, Path)
+    values[half][field] = text.strip() if plain_text and not isinstance(value, str) else value
 
 
-def _sentence(error: dict, values: dict) -> str:
+def _sentence(error: dict) -> str:
     "Pydantic's first complaint as one sentence."
     half, *rest = error["loc"] or ("configuration",)
     key = ".".join(map(str, (half, *rest)))
@@ -170,7 +178,7 @@ def load_config(
     overrides: tuple[str, ...] = (),  # "train.lr=1e-3", applied in order
 ) -> Config:  # raises UserError
     "Read an experiment from its two files and command-line overrides."
-    values = {half: _read_half(Path(path), half) if path else {} for half, path in (("data", data), ("train", train))}
+    values = {half: _read_toml(Path(path)) if path else {} for half, path in (("data", data), ("train", train))}
     if train:
         values["train"].setdefault("name", Path(train).stem)
     for override in overrides:
@@ -178,7 +186,7 @@ def load_config(
     try:
         return Config.model_validate(values)
     except ValidationError as e:
-        raise UserError(_sentence(e.errors()[0], values)) from None
+        raise UserError(_sentence(e.errors()[0])) from None
 
 # %% ../nbs/00_config.ipynb #44885118
 def write_atomic(
@@ -201,11 +209,10 @@ def save_config(cfg: Config, path: str | Path) -> Path:
 
 def read_config(path: str | Path) -> Config:
     "Read what `save_config` wrote."
-    values = _read_half(Path(path), "train")
     try:
-        return Config.model_validate(values)
+        return Config.model_validate(_read_toml(Path(path)))
     except ValidationError as e:
-        raise UserError(f"{path}: {_sentence(e.errors()[0], values)}") from None
+        raise UserError(f"{path}: {_sentence(e.errors()[0])}") from None
 
 # %% ../nbs/00_config.ipynb #0ce64f9c
 def differences(

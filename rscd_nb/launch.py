@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NOTEBOOK', 'RunFailed', 'run_workers', 'run_id', 'set_aside', 'execute_notebook', 'main', 'launch']
 
-# %% ../nbs/50_launch.ipynb #e472339f
+# %% ../nbs/50_launch.ipynb #b7343864
 import fcntl
 import json
 import os
@@ -22,7 +22,7 @@ import cloudpickle
 from loguru import logger
 
 import rscd_nb
-from .config import Config, UserError, read_config, save_config, write_atomic
+from .config import Config, UserError, save_config, write_atomic
 
 # %% ../nbs/50_launch.ipynb #2285180a
 @contextmanager
@@ -102,11 +102,15 @@ def run_id(
 @contextmanager
 def _alone(run_dir: Path):
     "Hold the run's name: two processes that write the same folder would spoil each other's run."
-    run_dir.parent.mkdir(parents=True, exist_ok=True)
-    with open(run_dir.with_name(f".{run_dir.name}.lock"), "w") as lock:
+    try:
+        run_dir.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(run_dir.with_name(f".{run_dir.name}.lock"), "w")
+    except OSError as e:
+        raise UserError(f"cannot write the run folder {run_dir}: {e.strerror}; choose another with --runs.") from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise UserError(f"{run_dir} is being written by another process; wait for it, or change a setting to get another folder.") from None
         yield
 
@@ -171,27 +175,33 @@ def launch(
     runs: str | Path = "runs",  # the folder that run folders go to
 ) -> Path:  # the run folder; raises UserError or RunFailed
     "Run an experiment with several local workers; a finished run is not run again."
+    from rscd_nb.parallel import pick_device
     from rscd_nb.train import plan
 
     if not NOTEBOOK.is_file():
         raise UserError(f"the experiment notebook {NOTEBOOK} is not there; install rscd-nb from a checkout with: pip install -e .")
-    plan(cfg, nproc, nproc)
+    pick_device(cfg.train.device, nproc - 1, nproc)
+    data = plan(cfg, nproc, nproc).data
     run_dir = Path(runs).absolute() / run_id(cfg, nproc)
-    if (run_dir / "record.json").is_file():
-        logger.info(f"{run_dir.name} has finished already; delete the folder to run it again")
-        return run_dir
-    try:
-        with _alone(run_dir):
-            _run(cfg, nproc, run_dir)
-    except OSError as e:
-        raise UserError(f"cannot write the run folder {run_dir}: {e.strerror}; choose another with --runs.") from None
+    with _alone(run_dir):
+        if not _finished(run_dir, data.counts()):
+            _prepare(cfg, run_dir)
+            _start(cfg, nproc, run_dir)
     return run_dir
 
 
-def _run(cfg: Config, nproc: int, run_dir: Path) -> None:
-    from torch.distributed.elastic.multiprocessing.api import SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+def _finished(run_dir: Path, counts: dict) -> bool:
+    "Whether this very experiment has a record already."
+    path = run_dir / "record.json"
+    if not path.is_file():
+        return False
+    if json.loads(path.read_text())["data"]["counts"] != counts:
+        raise UserError(f"{run_dir} was trained on other images under the same name; rename the data folder, or delete the run to train it again.")
+    logger.info(f"{run_dir.name} has finished already; delete the folder to run it again")
+    return True
 
+
+def _prepare(cfg: Config, run_dir: Path) -> None:
     from rscd_nb.train import make_run_dir
 
     if aside := set_aside(run_dir):
@@ -199,6 +209,12 @@ def _run(cfg: Config, nproc: int, run_dir: Path) -> None:
     make_run_dir(run_dir)
     # The workers run elsewhere (papermill's kernels start beside the notebook): their paths must not depend on it.
     save_config(cfg.model_copy(update={"data": cfg.data.model_copy(update={"root": cfg.data.root.absolute()})}), run_dir / "config.toml")
+
+
+def _start(cfg: Config, nproc: int, run_dir: Path) -> None:
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
     # decent-dp takes a GPU wherever it sees one, so a run on the CPU must not see any.
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if cfg.train.device == "cpu" else {}
     try:

@@ -79,7 +79,7 @@ def epoch_order(
 ) -> np.ndarray:  # (count,) positions: whole permutations of the shard, the last one cut short
     "The order in which a worker sees its images, a function of its arguments alone."
     rng = np.random.default_rng([seed, epoch, rank])
-    rounds = -(-count // len(shard))
+    rounds = max(1, -(-count // len(shard)))
     return np.concatenate([rng.permutation(shard) for _ in range(rounds)])[:count]
 
 # %% ../nbs/13_loader.ipynb #c04da657
@@ -97,7 +97,10 @@ class RoadImages(Dataset):
     ) -> tuple[np.ndarray, tuple[int, int, int, int], bool]:  # JPEG bytes (uint8), window, flip?
         "What a decoder needs."
         data = np.fromfile(self.split.paths[position], dtype=np.uint8)
-        width, height = Image.open(io.BytesIO(data)).size  # parses the header only
+        try:
+            width, height = Image.open(io.BytesIO(data)).size  # parses the header only
+        except OSError:
+            raise UserError(f"{self.split.paths[position]} cannot be decoded as a JPEG; replace it or remove it.") from None
         if self.min_scale is None:
             return data, centre_window(height, width, self.resize, self.size), False
         rng = np.random.default_rng([self.seed, epoch, position])
@@ -262,13 +265,14 @@ def eval_loader(
 def bench_loaders(
     cfg: Config,
     split: Split,
-    blocks: int = 5,  # epochs timed per backend, in turns, after one that is not counted
+    blocks: int = 5,  # timed per backend, in turns, after one that is not counted
 ) -> dict[str, list[float]]:  # images/s of each block, per backend available here
     "Throughput of the backends on training crops of one worker, on the CPU."
-    everything, batch = np.arange(len(split)), cfg.train.batch_size
+    batch = cfg.train.batch_size
+    some = np.random.default_rng(0).permutation(len(split))[: 32 * batch]  # of a million images, enough for a steady rate
     images = RoadImages(split, cfg.train.crop, cfg.train.val_resize, cfg.train.min_scale)
     kinds = {loader_class(choice) for choice in ("auto", "torchvision")}
-    loaders = {k.__name__: k(images, lambda epoch: everything, batch, torch.device("cpu"), cfg.data.decode_threads) for k in kinds}
+    loaders = {k.__name__: k(images, lambda epoch: some, batch, torch.device("cpu"), cfg.data.decode_threads) for k in kinds}
     rates: dict[str, list[float]] = {name: [] for name in loaders}
     for block in trange(blocks + 1, desc="timing loaders", unit="block"):
         for name, loader in loaders.items():

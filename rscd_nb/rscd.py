@@ -132,6 +132,10 @@ def _starts_like_jpeg(path: str) -> bool:
         return f.read(3) == b"\xff\xd8\xff"
 
 
+def _unreadable(e: OSError) -> UserError:
+    return UserError(f"cannot read {e.filename}: {e.strerror}; check its permissions and links.")
+
+
 def check_headers(paths: list[str]) -> None:
     "Read the first bytes of every file; raises UserError that names the first that is not a JPEG."
     with ThreadPoolExecutor(16) as pool:
@@ -139,7 +143,7 @@ def check_headers(paths: list[str]) -> None:
         try:
             bad = [path for path, good in zip(paths, looks) if not good]
         except OSError as e:
-            raise UserError(f"cannot read {e.filename}: {e.strerror}.") from None
+            raise _unreadable(e) from None
     if bad:
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
         raise UserError(f"{bad[0]}{more} is not a JPEG image; replace it or remove it.")
@@ -152,12 +156,17 @@ def _split(files: dict[str, list[str]], classes: tuple[str, ...]) -> Split:
 
 def read_dataset(
     root: str | Path,  # folder with train/<class>/ and val/<class>/, or RSCD as distributed
-) -> RoadData:  # raises UserError for anything that training would trip over
+) -> RoadData:  # raises UserError for what can be seen without decoding
     "List the images of a data set and their labels, checked."
     root = Path(root)
+    if root.is_file():
+        raise UserError(f"data.root is {root}, a file; name the folder that holds train/ and val/.")
     if not root.is_dir():
         raise UserError(f"there is no data folder {root}; set data.root, or write a stand-in with: rscd data synthetic {root}")
-    files = {split: _files(root, split) for split in ("train", "val", "test")}
+    try:
+        files = {split: _files(root, split) for split in ("train", "val", "test")}
+    except OSError as e:
+        raise _unreadable(e) from None
     for split in ("train", "val"):
         if not files[split]:
             raise UserError(f"{root} has no images in {split}/; expected {split}/<class>/*.jpg, or RSCD as distributed.")

@@ -41,7 +41,7 @@ class Topology:
         return reduce(lambda product, t: self.mixing_matrix(t) @ product, range(len(self.rounds)), np.eye(self.world_size))
 
     def spectral_gap(self) -> float:  # in [0, 1]; 1: consensus is reached exactly
-        "1 - (second-largest singular value of the period)^(1/period), the guaranteed contraction per step (Boyd et al. 2006)."
+        "1 - (second-largest singular value of the period)^(1/period): a period shrinks the distance to the mean by (1 - gap)^period or more (Boyd et al. 2006)."
         deviation = self.period_matrix() - 1 / self.world_size
         return float(1 - np.linalg.norm(deviation, 2).clip(0, 1) ** (1 / len(self.rounds)))
 
@@ -88,14 +88,14 @@ def _is_power_of_two(n: int) -> bool:
 def _misfit(name: str, n: int, per_node: int) -> str | None:
     "Why a topology is impossible, or None."
     below = 2 ** (n.bit_length() - 1)
+    if n % per_node:
+        return f"{name} needs nodes of equal size, but {n} workers do not divide into nodes of {per_node}"
     if name == "ring" and n % 2:
         return f"ring pairs neighbours and needs an even number of workers, not {n}; use {n - 1} or {n + 1} workers, or topology complete"
     if name == "one-peer-exp" and not _is_power_of_two(n):
         return f"one-peer-exp needs 2, 4, 8, 16, ... workers, not {n}; use {below} or {2 * below} workers, or topology {'complete' if n % 2 else 'ring'}"
     if name == "alternating-exp-ring":
-        nodes, rest = divmod(n, per_node)
-        if rest:
-            return f"alternating-exp-ring needs nodes of equal size, but {n} workers do not divide into nodes of {per_node}"
+        nodes = n // per_node
         if nodes < 2 or not _is_power_of_two(nodes) or per_node < 2:
             fits = f"2, 4, 8, ... nodes with at least 2 workers each, not {nodes} node{'s' * (nodes > 1)} of {per_node}"
             return f"alternating-exp-ring needs {fits}; use one-peer-exp, or set train.workers_per_node to try it on one machine"

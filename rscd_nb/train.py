@@ -5,7 +5,11 @@
 # %% auto #0
 __all__ = ['FINAL', 'Plan', 'plan', 'make_run_dir', 'evaluate', 'make_record', 'train']
 
-# %% ../nbs/42_train.ipynb #80ff1a87
+# %% ../nbs/42_train.ipynb #ce314c9e
+import hashlib
+import json
+import math
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +18,11 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from loguru import logger
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from .checkpoint import save_epoch, save_model
-from .config import Config, UserError, save_config, write_atomic
+from .config import Config, TrainConfig, UserError, save_config, write_atomic
 from .loader import Loader, epoch_order, eval_loader, loader_class, steps_per_epoch, train_loader
 from .model import check_model, make_model
 from .parallel import Parallel, World, joined, make_parallel
@@ -49,7 +53,32 @@ def plan(
         make_topology(t.topology, world_size, t.workers_per_node or workers_per_node)
     data = read_dataset(cfg.data.root)
     shards = partition(data.train.labels, world_size, cfg.data)
-    return Plan(data, shards, steps_per_epoch(len(data.train), t.batch_size, world_size))
+    steps = steps_per_epoch(len(data.train), t.batch_size, world_size)
+    _try_shapes(cfg.train, len(data.classes), t.batch_size // world_size)
+    return Plan(data, shards, steps)
+
+
+def _try_shapes(cfg: TrainConfig, n_classes: int, local_batch: int) -> None:
+    "Pass images without content through the model, which costs nothing, to see whether it takes their size."
+    model = make_model(cfg, n_classes).to("meta")
+    for training, side in ((True, cfg.crop), (False, cfg.val_crop)):
+        try:
+            out = model.train(training)(torch.empty(local_batch, 3, side, side, device="meta"))
+        except (AssertionError, RuntimeError, ValueError) as e:
+            raise UserError(f"train.model {cfg.model} does not take {local_batch} images a worker of {side} pixels: {str(e).splitlines()[0]}; change the crop, the batch or the model.") from None
+        if not isinstance(out, torch.Tensor):
+            raise UserError(f"train.model {cfg.model} has more than one output; choose a classifier with one, such as resnet18.")
+
+
+def _agree(cfg: Config, data: RoadData) -> None:
+    "Make sure that all workers read the same list of images; raises UserError on every one if not."
+    names = [os.path.relpath(path, data.root) for split in (data.train, data.val) for path in split.paths]
+    mine = hashlib.sha256(json.dumps([names, cfg.train.model_dump(mode="json")]).encode()).hexdigest()
+    all_of_them = [None] * dist.get_world_size()
+    dist.all_gather_object(all_of_them, mine)
+    if len(set(all_of_them)) > 1:
+        odd = [rank for rank, theirs in enumerate(all_of_them) if theirs != all_of_them[0]]
+        raise UserError(f"workers {odd} see other images or another configuration than worker 0; give every node the same copy of {data.root.name}.")
 
 
 def make_run_dir(
@@ -83,6 +112,10 @@ def evaluate(
     return {"val_loss": loss / images, "top1": 100 * top1 / images, "top5": 100 * top5 / images, "val_images": int(images)}
 
 # %% ../nbs/42_train.ipynb #4694ce6a
+def _diverged(cfg: TrainConfig, step: int) -> str:
+    return f"the loss of {cfg.name} is no longer a number at step {step}; lower train.lr or lengthen train.warmup_epochs."
+
+
 def _train_epoch(parallel: Parallel, loader: Loader, epoch: int, track: Tracker, max_steps: int | None) -> dict:
     "One pass over the worker's images; the epoch's mean loss over workers and the slowest worker's time."
     cfg, world = parallel.cfg, parallel.world
@@ -99,7 +132,7 @@ def _train_epoch(parallel: Parallel, loader: Loader, epoch: int, track: Tracker,
         if parallel.steps % cfg.log_every == 0:
             value, now = loss.item(), time.perf_counter()
             if not np.isfinite(value):
-                raise UserError(f"the loss of {cfg.name} became {value} at step {parallel.steps}; lower train.lr or lengthen train.warmup_epochs.")
+                raise UserError(_diverged(cfg, parallel.steps))
             rate = (images_seen - last_log[1]) / (now - last_log[0])
             last_log = now, images_seen
             track.log("step", step=parallel.steps, epoch=epoch, loss=value, lr=lr, images_per_s=rate)
@@ -107,11 +140,13 @@ def _train_epoch(parallel: Parallel, loader: Loader, epoch: int, track: Tracker,
             break
     if world.device.type == "cuda":
         torch.cuda.synchronize()
-    steps = images_seen // (loader.batch_size * world.size)
     slowest = torch.tensor(time.perf_counter() - start, dtype=torch.float64, device=world.device)
     dist.all_reduce(slowest, dist.ReduceOp.MAX)
     dist.all_reduce(total := total.double())
-    return {"train_loss": total.item() / (world.size * steps), "seconds": slowest.item(), "images_per_s": images_seen / slowest.item()}
+    mean_loss = total.item() * loader.batch_size / images_seen
+    if not np.isfinite(mean_loss):
+        raise UserError(_diverged(cfg, parallel.steps))
+    return {"train_loss": mean_loss, "seconds": slowest.item(), "images_per_s": images_seen / slowest.item()}
 
 # %% ../nbs/42_train.ipynb #cb019bf3
 def _epochs(cfg: Config, plan: Plan, parallel: Parallel, run_dir: Path, track: Tracker) -> list[dict]:
@@ -180,7 +215,7 @@ def train(
     run_dir = make_run_dir(run_dir)
     facts = provenance()
     model = make_model(cfg.train, len(checked.data.classes))
-    steps = cfg.train.max_steps or cfg.train.epochs * checked.steps_per_epoch
+    steps = min(cfg.train.max_steps or math.inf, cfg.train.epochs * checked.steps_per_epoch)
     torch.manual_seed(cfg.train.seed + world.rank)  # dropout differs between workers
     track = Tracker(cfg, run_dir, world, steps)
     failed = True
@@ -188,6 +223,7 @@ def train(
         with joined(world):
             if world.rank == 0:
                 save_config(cfg, run_dir / "config.toml")
+            _agree(cfg, checked.data)
             _describe(cfg, checked, world)
             parallel = make_parallel(model, cfg.train, checked.steps_per_epoch, world)
             scored = _epochs(cfg, checked, parallel, run_dir, track)
@@ -204,11 +240,12 @@ def train(
 def _describe(cfg: Config, checked: Plan, world: World) -> None:
     "The first lines of the log: what is about to happen."
     n, t = len(checked.data.train), cfg.train
-    surplus = n - checked.steps_per_epoch * t.batch_size
     sizes = [len(s) for s in checked.shards]
+    drawn = checked.steps_per_epoch * (t.batch_size // world.size)
+    unseen, again = (sum(max(0, sign * (size - drawn)) for size in sizes) for sign in (1, -1))
     logger.info(f"{t.name}: {t.model} with {t.strategy}, {world.size} workers on {world.device.type}, {checked.steps_per_epoch} steps an epoch of {t.batch_size} images")
     logger.info(f"{cfg.data.name}: {n} training and {len(checked.data.val)} validation images, {len(checked.data.classes)} classes, {cfg.data.split}, {min(sizes)} to {max(sizes)} images a worker")
-    if surplus:
-        logger.info(f"{surplus} images are left over each epoch, other ones every time")
+    if unseen or again:
+        logger.info(f"every worker draws {drawn} images an epoch: {unseen} are left for other epochs, {again} are drawn a second time by workers with fewer")
     mixture = shares(checked.data.train.labels, checked.shards, len(checked.data.classes))
     logger.debug(f"largest share of one class among this worker's images: {mixture[:, world.rank].max():.2f}")
