@@ -15,7 +15,7 @@ from loguru import logger
 
 from .config import UserError, load_config
 
-app = typer.Typer(help="Decentralized training, measured: gossip with a few peers, or All-Reduce?", no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
+app = typer.Typer(help="Decentralized training, measured: gossip with a few peers, or All-Reduce?", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data_app = typer.Typer(help="Write, check and count images.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 

@@ -60,12 +60,12 @@ def plan(
 
 def _try_shapes(cfg: TrainConfig, n_classes: int, local_batch: int) -> None:
     "Pass images without content through the model, which costs nothing, to see whether it takes their size."
-    model = make_model(cfg, n_classes).to("meta")
     for training, side in ((True, cfg.crop), (False, cfg.val_crop)):
         try:
-            out = model.train(training)(torch.empty(local_batch, 3, side, side, device="meta"))
+            model = make_model(cfg, n_classes).to("meta").train(training)
+            out = model(torch.empty(local_batch, 3, side, side, device="meta"))
         except (AssertionError, RuntimeError, ValueError) as e:
-            raise UserError(f"train.model {cfg.model} does not take {local_batch} images a worker of {side} pixels: {str(e).splitlines()[0]}; change the crop, the batch or the model.") from None
+            raise UserError(f"train.model {cfg.model} does not take {local_batch} images a worker of {side} pixels ({str(e).splitlines()[0]}); change crop, batch_size or model.") from None
         if not isinstance(out, torch.Tensor):
             raise UserError(f"train.model {cfg.model} has more than one output; choose a classifier with one, such as resnet18.")
 
