@@ -66,8 +66,9 @@ def train(
     nproc: Annotated[int, typer.Option(help="Workers on this machine.", min=1)] = 4,
     set: Annotated[Optional[list[str]], typer.Option(metavar="KEY=VALUE", help="Override a key, e.g. train.lr=1e-3; may be repeated.")] = None,
     runs: Annotated[Path, typer.Option(help="Folder that run folders go to.")] = Path("runs"),
+    restarts: Annotated[int, typer.Option(help="When a worker dies, start again from the newest checkpoint, so many times.", min=0)] = 0,
 ):
-    """Train once with several workers on this machine.
+    """Train once with several workers on this machine. An interrupted run goes on when the same command is given again.
 
     Examples:
 
@@ -77,7 +78,7 @@ def train(
     """
     from rscd_nb.launch import launch
 
-    run_dir = launch(load_config(data, train, tuple(set or ())), nproc, runs)
+    run_dir = launch(load_config(data, train, tuple(set or ())), nproc, runs, restarts)
     print(f"record, notebooks, logs and model are in {run_dir}")
 
 # %% ../nbs/70_cli.ipynb #99a0a2ae

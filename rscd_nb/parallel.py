@@ -73,9 +73,10 @@ def joined(
     on_gpu = world.device.type == "cuda"
     if on_gpu:
         torch.cuda.set_device(world.device)
-    # torchrun's store outlives a process group: without a name of its own, a second one would find the first one's keys and hang.
+    # torchrun's store outlives process groups and restarts: without a name of its own, a group would find an earlier one's addresses and wait for the dead.
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     store = dist.HashStore() if world.size == 1 else next(dist.rendezvous("env://", timeout=timeout))[0]
-    store = dist.PrefixStore(f"group-{next(_groups)}", store)
+    store = dist.PrefixStore(f"attempt-{attempt}/group-{next(_groups)}", store)
     dist.init_process_group(
         "nccl" if on_gpu else "gloo", store=store, rank=world.rank, world_size=world.size, timeout=timeout, device_id=world.device if on_gpu else None
     )
@@ -197,6 +198,13 @@ class Parallel:
         "All state of this worker that the next step depends on."
         return {"strategy": self.cfg.strategy, "steps": self.steps, "model": self.model.state_dict()}
 
+    def load_state_dict(self, state: dict) -> None:  # what `state_dict` gave; raises UserError
+        "Go on from a saved state: the next step is then, bit for bit, the one that would have followed."
+        if state["strategy"] != self.cfg.strategy:
+            raise UserError(f"the checkpoint is {state['strategy']}'s, but the run uses {self.cfg.strategy}; give the run a folder of its own.")
+        self.steps = state["steps"]
+        self.model.load_state_dict(state["model"])
+
     def close(self) -> None:
         "Wait for what is still on the wire."
 
@@ -214,6 +222,15 @@ class AllReduce(Parallel):
             )
         self._optim = self._optimizer(list(self.model.named_parameters()))
         self._sched = self._scheduler(self._optim)
+        self._settle_buckets()
+
+    def _settle_buckets(self) -> None:
+        "One pass over empty images, whose gradients are thrown away."
+        self.model.eval()  # BatchNorm's statistics stay as they are
+        for _ in range(2):
+            self(torch.zeros(2, 3, self.cfg.crop, self.cfg.crop, device=self.world.device)).sum().backward()
+        self.model.train()
+        self._optim.zero_grad()
 
     def step(self, loss):
         super().step(loss)
@@ -228,6 +245,11 @@ class AllReduce(Parallel):
 
     def state_dict(self):
         return super().state_dict() | {"optimizers": [self._optim.state_dict()], "schedulers": [self._sched.state_dict()]}
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        self._optim.load_state_dict(state["optimizers"][0])
+        self._sched.load_state_dict(state["schedulers"][0])
 
 # %% ../nbs/31_parallel.ipynb #4fe35f16
 class _Arrived:
@@ -290,6 +312,19 @@ class DecentDP(Parallel):
             "topology_step": self._ddp._step,
             "in_flight": self._ddp._comm_blocks,
         }
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        ddp = self._ddp
+        ddp._traced_param_ids, ddp._step, ddp._initialized = list(state["bucket_order"]), state["topology_step"], True
+        ddp._initialize_params()
+        for optimizer, saved in zip(ddp._optims, state["optimizers"]):
+            optimizer.load_state_dict(saved)
+        for scheduler, saved in zip(ddp._lr_schedulers, state["schedulers"]):
+            scheduler.load_state_dict(saved)
+        for block, saved in zip(ddp._comm_blocks, state["in_flight"]):
+            block.copy_(saved)
+        ddp._comm_ops = [_Arrived() for _ in ddp._comm_ops]
 
     def close(self):
         self._settle()

@@ -56,7 +56,7 @@ def load_runs(
 ) -> list[Run]:  # finished ones, by name; raises UserError if there is none
     "Read the finished runs below a folder."
     folder = Path(folder)
-    paths = sorted(p for p in folder.glob("*/record.json") if ".unfinished-" not in p.parent.name)
+    paths = sorted(folder.glob("*/record.json"))
     if not paths:
         raise UserError(f"there is no finished run in {folder}; train one with: rscd train, or name another folder with --runs.")
     runs = []

@@ -79,7 +79,7 @@ def start_wandb(cfg: Config, run_dir: Path):
         mode = os.environ.get("WANDB_MODE") or ("online" if wandb.api.api_key else "offline")
         settings = wandb.Settings(console="off", save_code=False, init_timeout=30)
         folder = {"dir": str(run_dir), "name": run_dir.name, "config": cfg.model_dump(mode="json")}
-        return wandb.init(project="rscd-nb", mode=mode, settings=settings, **folder)
+        return wandb.init(project="rscd-nb", id=run_dir.name, resume="allow" if mode == "online" else None, mode=mode, settings=settings, **folder)
     except Exception as e:  # whatever happens there, training goes on
         logger.warning(f"wandb does not work here and is left out: {e}")
         return None
@@ -98,8 +98,23 @@ class Tracker:
         self.run_dir, self.main = run_dir, world.rank == 0
         start_log(run_dir, world.rank)
         self._bar = tqdm(total=steps, desc=cfg.train.name, unit="step", disable=not self.main, mininterval=1, dynamic_ncols=True)
-        self._file = open(run_dir / "metrics.jsonl", "w", buffering=1) if self.main else None
+        self._file = None
         self._wandb = start_wandb(cfg, run_dir) if self.main else None
+
+    def start(
+        self,
+        step: int,  # updates made so far: 0, or those of the checkpoint that the run goes on from
+    ) -> list[dict]:  # the lines of metrics up to there; empty on ranks other than 0
+        "Open the metrics. What an interrupted run wrote after its last checkpoint is dropped, for it will be written again."
+        if not self.main:
+            return []
+        path = self.run_dir / "metrics.jsonl"
+        lines = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.exists() else []
+        lines = [line for line in lines if line["step"] <= step]
+        write_atomic(path, "".join(json.dumps(line) + "\n" for line in lines))
+        self._file = open(path, "a", buffering=1)
+        self._bar.update(step)
+        return lines
 
     def advance(self) -> None:
         "One step done."

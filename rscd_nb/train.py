@@ -21,7 +21,7 @@ from loguru import logger
 from torch import nn
 from torch.nn import functional as F
 
-from .checkpoint import save_epoch, save_model
+from .checkpoint import load_epoch, save_epoch, save_model
 from .config import Config, TrainConfig, UserError, save_config, write_atomic
 from .loader import Loader, epoch_order, eval_loader, loader_class, steps_per_epoch, train_loader
 from .model import check_model, make_model
@@ -157,8 +157,15 @@ def _epochs(cfg: Config, plan: Plan, parallel: Parallel, run_dir: Path, track: T
     val = eval_loader(cfg, plan.data.val, np.arange(len(plan.data.val))[world.rank :: world.size], local_batch, world.device)
     bn_count = -(-t.bn_images // t.batch_size) * local_batch
     calibration = eval_loader(cfg, plan.data.train, epoch_order(shard, bn_count, t.seed, 0, world.rank), local_batch, world.device)
-    scored, seconds = [], 0.0
-    for epoch in range(1, t.epochs + 1):
+    done, progress = load_epoch(run_dir, parallel)
+    seconds = progress.get("train_seconds", 0.0)
+    dist.broadcast_object_list(lines := [track.start(parallel.steps)], src=0)
+    scored = [{k: v for k, v in line.items() if k != "kind"} for line in lines[0] if line["kind"] == "epoch"]
+    if done:
+        logger.info(f"going on after epoch {done}, step {parallel.steps}")
+    for epoch in range(done + 1, t.epochs + 1):
+        if parallel.steps == t.max_steps:
+            break
         metrics = _train_epoch(parallel, train, epoch, track, t.max_steps)
         seconds += metrics.pop("seconds")
         last = epoch == t.epochs or parallel.steps == t.max_steps
@@ -170,9 +177,7 @@ def _epochs(cfg: Config, plan: Plan, parallel: Parallel, run_dir: Path, track: T
             logger.info("epoch {epoch}: train loss {train_loss:.3f}, val loss {val_loss:.3f}, top-1 {top1:.2f} %, top-5 {top5:.2f} %, {images_per_s:.0f} images/s", **scored[-1])
             if world.rank == 0:
                 save_model(run_dir, model, cfg, plan.data.classes)
-        save_epoch(run_dir, epoch, parallel, t.keep_checkpoints)
-        if last:
-            break
+        save_epoch(run_dir, epoch, parallel, t.keep_checkpoints, {"train_seconds": seconds})
     return scored
 
 # %% ../nbs/42_train.ipynb #1dfb3ea9
@@ -198,7 +203,7 @@ def make_record(cfg: Config, plan: Plan, parallel: Parallel, facts: dict, scored
         "final": {k: final[k] for k in FINAL} | {"epoch": final["epoch"]},
         "best": {"top1": best["top1"], "epoch": best["epoch"]},
         "val_images": final["val_images"],
-        "times": {"train_seconds": final["train_seconds"], "total_seconds": total_seconds},
+        "times": {"train_seconds": final["train_seconds"], "total_seconds": total_seconds},  # total: of the last attempt, start-up and scoring included
         "images_per_s": float(np.median([e["images_per_s"] for e in scored])),
         **facts,
     }
