@@ -136,6 +136,7 @@ def _train_epoch(parallel: Parallel, loader: Loader, epoch: int, track: Tracker,
             rate = (images_seen - last_log[1]) / (now - last_log[0])
             last_log = now, images_seen
             track.log("step", step=parallel.steps, epoch=epoch, loss=value, lr=lr, images_per_s=rate)
+            logger.debug(f"step {parallel.steps}: loss {value:.4f}, lr {lr:.2e}, {rate:.0f} images/s")
         if parallel.steps == max_steps:
             break
     if world.device.type == "cuda":
@@ -174,7 +175,7 @@ def _epochs(cfg: Config, plan: Plan, parallel: Parallel, run_dir: Path, track: T
             metrics |= evaluate(model, val) | {"consensus": parallel.consensus(), "lr": parallel.lr}
             scored.append({"epoch": epoch, "step": parallel.steps, "train_seconds": seconds, **metrics})
             track.log("epoch", **scored[-1])
-            logger.info("epoch {epoch}: train loss {train_loss:.3f}, val loss {val_loss:.3f}, top-1 {top1:.2f} %, top-5 {top5:.2f} %, {images_per_s:.0f} images/s", **scored[-1])
+            logger.info("epoch {epoch}: train loss {train_loss:.3f}, val loss {val_loss:.3f}, top-1 {top1:.2f} %, top-5 {top5:.2f} %, lr {lr:.1e}, {images_per_s:.0f} images/s", **scored[-1])
             if world.rank == 0:
                 save_model(run_dir, model, cfg, plan.data.classes)
         save_epoch(run_dir, epoch, parallel, t.keep_checkpoints, {"train_seconds": seconds})
