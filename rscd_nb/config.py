@@ -11,17 +11,12 @@ import difflib
 import hashlib
 import json
 import os
-import sys
+import tomllib
 from pathlib import Path
 from typing import Literal
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 # %% ../nbs/00_config.ipynb #53c6e327
 class UserError(Exception):
