@@ -151,6 +151,8 @@ def main() -> None:
     (run_dir / "log" / f"failure-rank{rank}.json").unlink(missing_ok=True)  # an earlier attempt's
     try:
         execute_notebook(NOTEBOOK, out, {"run_dir": str(run_dir)}, show=rank == 0)
+    except KeyboardInterrupt:
+        sys.exit(130)  # Ctrl-C: the launcher says it once
     except Exception as error:
         _note_failure(run_dir, rank, error, out)
         sys.exit(1)
