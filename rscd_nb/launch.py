@@ -58,6 +58,7 @@ def _torchrun(entrypoint, args: tuple, nproc: int, restarts: int = 0) -> dict:
     config = LaunchConfig(
         min_nodes=1, max_nodes=1, nproc_per_node=nproc, run_id=f"rscd-{os.getpid()}", max_restarts=restarts,
         rdzv_backend="c10d", rdzv_endpoint="localhost:0", monitor_interval=0.1, start_method="spawn", local_addr="localhost",
+        shutdown_timeout=10,  # seconds until a worker that does not stop is killed
     )  # fmt: skip
     threads = max(1, len(os.sched_getaffinity(0)) // nproc) if hasattr(os, "sched_getaffinity") else 1
     with _own_signals(), _environment(OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", str(threads))):
@@ -201,7 +202,9 @@ def _prepare(cfg: Config, run_dir: Path) -> None:
 
     make_run_dir(run_dir)
     # The workers run elsewhere (papermill's kernels start beside the notebook): their paths must not depend on it.
-    save_config(cfg.model_copy(update={"data": cfg.data.model_copy(update={"root": cfg.data.root.absolute()})}), run_dir / "config.toml")
+    data = cfg.data.model_copy(update={"root": cfg.data.root.absolute()})
+    own = {"topology": os.path.abspath(cfg.train.topology)} if ".py:" in cfg.train.topology else {}
+    save_config(cfg.model_copy(update={"data": data, "train": cfg.train.model_copy(update=own)}), run_dir / "config.toml")
 
 
 def _start(cfg: Config, nproc: int, run_dir: Path, restarts: int) -> None:

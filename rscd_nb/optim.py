@@ -39,9 +39,9 @@ def make_optimizer(
     groups = [{"params": decayed, "weight_decay": cfg.weight_decay}, {"params": plain, "weight_decay": 0.0}]
     groups = [group for group in groups if group["params"]]
     make = {
-        "adam": lambda: Adam(groups, lr=cfg.lr),
-        "adamw": lambda: AdamW(groups, lr=cfg.lr),
-        "sgd": lambda: SGD(groups, lr=cfg.lr, momentum=cfg.momentum, nesterov=cfg.momentum > 0),
+        "adam": lambda: Adam(groups, lr=cfg.lr, fused=True),
+        "adamw": lambda: AdamW(groups, lr=cfg.lr, fused=True),
+        "sgd": lambda: SGD(groups, lr=cfg.lr, momentum=cfg.momentum, nesterov=cfg.momentum > 0, fused=True),
         "accum-adam": lambda: AccumAdam(groups, lr=cfg.lr, accum_iter=cfg.accum_iter),
     }
     return make[cfg.optimizer]()

@@ -122,7 +122,7 @@ class Tracker:
 
     def log(
         self,
-        kind: str,  # step or epoch
+        kind: str,  # step, epoch or consensus
         **values,  # must hold step
     ) -> None:
         "Write a line of metrics."

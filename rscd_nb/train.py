@@ -23,12 +23,12 @@ from torch.nn import functional as F
 
 from .checkpoint import load_epoch, save_epoch, save_model
 from .config import Config, TrainConfig, UserError, save_config, write_atomic
+from .gossip import check_strategy, make_parallel
 from .loader import Loader, epoch_order, eval_loader, loader_class, steps_per_epoch, train_loader
 from .model import check_model, make_model
-from .parallel import Parallel, World, joined, make_parallel
+from .parallel import Parallel, World, joined
 from .partition import partition, shares
 from .rscd import RoadData, read_dataset
-from .topology import make_topology
 from .track import Tracker, provenance
 
 # %% ../nbs/42_train.ipynb #0ffffa58
@@ -49,10 +49,11 @@ def plan(
     t = cfg.train
     check_model(t.model)
     loader_class(cfg.data.loader)
-    if t.strategy != "allreduce":
-        make_topology(t.topology, world_size, t.workers_per_node or workers_per_node)
+    check_strategy(t, world_size, t.workers_per_node or workers_per_node)
     data = read_dataset(cfg.data.root)
     shards = partition(data.train.labels, world_size, cfg.data)
+    if (t.batch_size // world_size) % t.accumulate:
+        raise UserError(f"train.accumulate {t.accumulate} does not divide a worker's {t.batch_size // world_size} images a step; choose another, or change train.batch_size.")
     steps = steps_per_epoch(len(data.train), t.batch_size, world_size)
     _try_shapes(cfg.train, len(data.classes), t.batch_size // world_size)
     return Plan(data, shards, steps)
@@ -116,6 +117,12 @@ def _diverged(cfg: TrainConfig, step: int) -> str:
     return f"the loss of {cfg.name} is no longer a number at step {step}; lower train.lr or lengthen train.warmup_epochs."
 
 
+def _log_consensus(parallel: Parallel, track: Tracker, step: int) -> None:
+    "Write down the consensus distance whose measurement was begun at a step."
+    if (distance := parallel.sampled_consensus()) is not None:
+        track.log("consensus", step=step, distance=distance)
+
+
 def _train_epoch(parallel: Parallel, loader: Loader, epoch: int, track: Tracker, max_steps: int | None) -> dict:
     "One pass over the worker's images; the epoch's mean loss over workers and the slowest worker's time."
     cfg, world = parallel.cfg, parallel.world
@@ -124,9 +131,13 @@ def _train_epoch(parallel: Parallel, loader: Loader, epoch: int, track: Tracker,
     start = time.perf_counter()
     for images, labels in loader.epoch(epoch - 1):
         lr = parallel.lr
-        loss = F.cross_entropy(parallel(images), labels, label_smoothing=cfg.label_smoothing)
-        parallel.step(loss)
-        total += loss.detach()
+        loss = torch.zeros((), device=world.device)
+        for i, (part, wanted) in enumerate(zip(images.chunk(cfg.accumulate), labels.chunk(cfg.accumulate))):
+            parallel.accumulating = i < cfg.accumulate - 1
+            part_loss = F.cross_entropy(parallel(part), wanted, label_smoothing=cfg.label_smoothing) / cfg.accumulate
+            parallel.step(part_loss)
+            loss += part_loss.detach()
+        total += loss
         images_seen += len(labels) * world.size
         track.advance()
         if parallel.steps % cfg.log_every == 0:
@@ -135,10 +146,13 @@ def _train_epoch(parallel: Parallel, loader: Loader, epoch: int, track: Tracker,
                 raise UserError(_diverged(cfg, parallel.steps))
             rate = (images_seen - last_log[1]) / (now - last_log[0])
             last_log = now, images_seen
+            _log_consensus(parallel, track, parallel.steps - cfg.log_every)
+            parallel.start_consensus()
             track.log("step", step=parallel.steps, epoch=epoch, loss=value, lr=lr, images_per_s=rate)
             logger.debug(f"step {parallel.steps}: loss {value:.4f}, lr {lr:.2e}, {rate:.0f} images/s")
         if parallel.steps == max_steps:
             break
+    _log_consensus(parallel, track, parallel.steps // cfg.log_every * cfg.log_every)
     if world.device.type == "cuda":
         torch.cuda.synchronize()
     slowest = torch.tensor(time.perf_counter() - start, dtype=torch.float64, device=world.device)
@@ -226,7 +240,7 @@ def train(
     track = Tracker(cfg, run_dir, world, steps)
     failed = True
     try:
-        with joined(world):
+        with joined(world, cfg.train.timeout):
             if world.rank == 0:
                 save_config(cfg, run_dir / "config.toml")
             _agree(cfg, checked.data)
