@@ -145,7 +145,8 @@ class Gossip(Parallel):
         if len(group) == 2:
             fits = bucket.room[1] is not None and bucket.room[1].shape == mine.shape
             theirs, peer = bucket.room[1] if fits else torch.empty_like(mine), group[1 - me]
-            works = dist.batch_isend_irecv([dist.P2POp(dist.isend, mine, peer, tag=tag), dist.P2POp(dist.irecv, theirs, peer, tag=tag)])
+            # Receiving comes first: gloo announces it on the connection that the own message is about to fill, and the peer waits for the announcement.
+            works = dist.batch_isend_irecv([dist.P2POp(dist.irecv, theirs, peer, tag=tag), dist.P2POp(dist.isend, mine, peer, tag=tag)])
             bucket.room = [None if mine is bucket.flat else mine, theirs]
             bucket.flight = _Flight(group, [mine, theirs] if me == 0 else [theirs, mine], works)
             sent = mine.numel()

@@ -211,6 +211,7 @@ def make_record(cfg: Config, plan: Plan, parallel: Parallel, facts: dict, scored
         "world_size": parallel.world.size,
         "workers_per_node": cfg.train.workers_per_node or parallel.world.local_size,
         "device": parallel.world.device.type,
+        "network": os.environ.get("RSCD_NETWORK"),  # the speed of an emulated one
         "loader": loader_class(cfg.data.loader).__name__,
         "parameters": sum(p.numel() for p in parallel.model.parameters()),
         "seeds": {"train": cfg.train.seed, "partition": cfg.data.partition_seed},
