@@ -73,10 +73,10 @@ class Gossip(Parallel):
         mine = sorted({self.topology.peers(world.rank, t) for t in range(len(self.topology.rounds))})
         self._teams = _teams(self.topology)
         self._buckets = [_Bucket(named, self) for named in _fill(self._in_ready_order(), cfg.bucket_mb)]
+        self._hooks = []
         for bucket in self._buckets:
             bucket.links = {g: bucket.wire.link(bucket.flat, len(g), seed=link_seed(g)) for g in mine if len(g) > 1}
-            for p in bucket.params:
-                p.register_post_accumulate_grad_hook(lambda _, bucket=bucket: self._on_gradient(bucket))
+            self._hooks += [p.register_post_accumulate_grad_hook(lambda _, bucket=bucket: self._on_gradient(bucket)) for p in bucket.params]
         remembered = sum(t.numel() * t.element_size() for b in self._buckets for link in b.links.values() for t in link)
         logger.debug(f"{len(self._buckets)} buckets, {len(mine)} links, which remember {remembered / 2**20:.0f} MiB")
 
@@ -184,7 +184,7 @@ class Gossip(Parallel):
         return self._buckets[0].scheduler.get_last_lr()[0]
 
     def state_dict(self):
-        self.close()
+        self._settle()
         buckets = [
             {
                 "optimizer": b.optimizer.state_dict(),
@@ -207,10 +207,15 @@ class Gossip(Parallel):
             flight = saved["in_flight"]
             bucket.flight = flight and _Flight(tuple(flight[0]), [t.to(here) for t in flight[1]])
 
-    def close(self):
-        "Wait for what is still on the wire; what arrived is mixed in by the next step, should there be one."
+    def _settle(self) -> None:
+        "Wait until nothing is on the wire; what arrived is mixed in by the next step as usual."
         for bucket in self._buckets:
             self._land(bucket)
+
+    def close(self):
+        self._settle()
+        for hook in self._hooks:  # autograd holds them where Python's garbage collector does not look
+            hook.remove()
 
 
 def _teams(topology: Topology) -> dict[tuple[int, ...], dist.ProcessGroup]:

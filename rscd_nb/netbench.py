@@ -7,6 +7,7 @@ __all__ = ['METHODS', 'ComputeOnly', 'bytes_per_step', 'bench_network', 'network
            'draw_network', 'save_bench']
 
 # %% ../nbs/52_netbench.ipynb #d2d32c4c
+import gc
 import json
 import math
 import time
@@ -104,6 +105,7 @@ def _block(net: Network, mbit: float | None, method: dict, base: dict, seconds: 
         dist.all_reduce(took, dist.ReduceOp.MAX)
         return took.item() / steps
 
+    gc.collect()  # the method before: models, hooks and optimizers refer to each other, and nothing frees them soon enough by itself
     dist.barrier()
     if world.rank == 0:
         net.limit(mbit)

@@ -279,7 +279,7 @@ class Parallel:
         self.model.load_state_dict(state["model"])
 
     def close(self) -> None:
-        "Wait for what is still on the wire."
+        "Wait for what is still on the wire; no step may follow."
 
 # %% ../nbs/31_parallel.ipynb #2e62af17
 class AllReduce(Parallel):
@@ -445,3 +445,5 @@ class DecentDP(Parallel):
 
     def close(self):
         self._settle()
+        for hook in self._ddp._ddp_hooks:  # autograd holds them where Python's garbage collector does not look
+            hook.remove()
