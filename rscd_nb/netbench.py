@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['METHODS', 'ComputeOnly', 'bytes_per_step', 'bench_network', 'network_table', 'rate_name', 'network_markdown',
-           'draw_network', 'save_bench']
+           'draw_network', 'network_sentences', 'save_bench']
 
 # %% ../nbs/52_netbench.ipynb #d2d32c4c
 import gc
@@ -236,6 +236,21 @@ def draw_network(
     axes[0].invert_yaxis()
     axes[-1].legend(fontsize=7, loc="lower right")
     return axes
+
+
+def network_sentences(record: dict) -> list[str]:
+    "What the table says about Gossip against its opponents, at every speed."
+    said, table = [], network_table(record)
+    for mbit, rows in table.groupby("mbit", sort=False):
+        rows = rows.set_index("method")
+        ours = rows[rows.index.str.startswith("Gossip")]
+        if ours.empty:
+            continue
+        best = ours["seconds"].idxmin()
+        others = [f"{rows.loc[m, 'seconds'] / rows.loc[best, 'seconds']:.2f} of {m}" for m in rows.index if not m.startswith(("Gossip", "compute"))]
+        text = f"At {rate_name(mbit)}, the fastest setting of Gossip ({best.removeprefix('Gossip ')}) takes {rows.loc[best, 'ratio']:.2f} times the step that computing alone takes"
+        said.append(text + (f"; step times of the others, as multiples of its own: {', '.join(others)}." if others else "."))
+    return said
 
 
 def save_bench(record: dict, out: str | Path) -> Path:

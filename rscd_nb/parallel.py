@@ -87,8 +87,8 @@ def joined(
         torch.cuda.set_device(world.device)
     # torchrun's store outlives process groups and restarts: without a name of its own, a group would find an earlier one's addresses and wait for the dead.
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    patience = min(10, timeout / 4)
-    wait = timedelta(seconds=timeout - patience)
+    patience, ending = min(10, timeout / 4), min(20, timeout / 4)  # to find out who is silent; to end all processes
+    wait = timedelta(seconds=timeout - patience - ending)
     store = dist.HashStore() if world.size == 1 else next(dist.rendezvous("env://", timeout=wait))[0]
     store = dist.PrefixStore(f"attempt-{attempt}/group-{next(_groups)}", store)
     dist.init_process_group(

@@ -22,7 +22,7 @@ import pandas as pd
 from scipy import stats
 
 import rscd_nb
-from .config import UserError, write_atomic
+from .config import TrainConfig, UserError, write_atomic
 from .launch import execute_notebook
 
 # %% ../nbs/60_runs.ipynb #45e2bef4
@@ -34,10 +34,10 @@ class Run:
 
     @property
     def setting(self) -> tuple:
-        "What two runs must share to be compared: data, split, model, device, workers, length and batch."
+        "What two runs must share to be compared: data, split, model, device, workers, length, batch and network."
         t, d = self.record["config"]["train"], self.record["data"]
         images = d["name"], d["split"], self.record["seeds"]["partition"], len(d["classes"]), sum(d["counts"]["train"])
-        return *images, t["model"], self.record["device"], self.record["world_size"], t["epochs"], t["batch_size"], t["max_steps"]
+        return *images, t["model"], self.record["device"], self.record["world_size"], t["epochs"], t["batch_size"], t["max_steps"], self.record.get("network")
 
     @property
     def seed(self) -> int:
@@ -47,8 +47,9 @@ class Run:
     def rule(self) -> dict:
         "What makes an arm: every setting that can change its numbers, except the seed."
         config = self.record["config"]
+        train = TrainConfig.model_validate(config["train"]).model_dump(mode="json")  # an older version's record lacks the newer keys
         skip = {"name", "seed", "wandb", "log_every", "keep_checkpoints"}
-        return {k: v for k, v in config["train"].items() if k not in skip} | {k: config["data"][k] for k in ("loader", "decode_threads")}
+        return {k: v for k, v in train.items() if k not in skip} | {k: config["data"][k] for k in ("loader", "decode_threads")}
 
 
 def load_runs(
@@ -79,9 +80,9 @@ def settings(runs: list[Run]) -> dict[tuple, list[Run]]:
 
 def describe_setting(setting: tuple) -> str:
     "A setting in words, for a heading."
-    name, split, _, n_classes, images, model, device, workers, epochs, batch, max_steps = setting
+    name, split, _, n_classes, images, model, device, workers, epochs, batch, max_steps, network = setting
     length = f"{epochs} epoch{'s' * (epochs > 1)}" + (f" cut at {max_steps} steps" if max_steps else "")
-    return f"{name}, {split}, {n_classes} classes, {images} images: {model}, {workers} {device} worker{'s' * (workers > 1)}, {length}, global batch {batch}"
+    return f"{name}, {split}, {n_classes} classes, {images} images: {model}, {workers} {device} worker{'s' * (workers > 1)}, {length}, global batch {batch}" + (f", in an emulated network of {network}" if network else "")
 
 # %% ../nbs/60_runs.ipynb #ad4ca5e7
 def interval(
@@ -109,7 +110,7 @@ def arms_table(
         records = [r.record for r in group]
         rows.append({
             "arm": arm,
-            "strategy": t["strategy"] if t["strategy"] == "allreduce" else f"{t['strategy']}, {t['topology']}",
+            "strategy": _in_words(t),
             "seeds": len({r.seed for r in group}),
             "top-1 (%)": format_interval([r["final"]["top1"] for r in records]),
             "top-5 (%)": format_interval([r["final"]["top5"] for r in records]),
@@ -118,6 +119,14 @@ def arms_table(
             "consensus distance": f"{np.mean([r['final']['consensus'] for r in records]):.1e}",
         })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _in_words(t: dict) -> str:
+    "A strategy with what tells it from the others of its kind."
+    parts = [t["strategy"]] + ([t["topology"]] if t["strategy"] != "allreduce" else [])
+    wire, every = t.get("wire", "fp32"), t.get("every", 1)
+    parts += [] if wire == "fp32" else [f"lowrank {t['wire_rank']}" if wire == "lowrank" else wire]
+    return ", ".join(parts + ([f"every {every} steps"] if every > 1 else []))
 
 
 def by_arm(
@@ -226,8 +235,10 @@ def _to_markdown(
     return "\n".join(line for i, line in enumerate(lines) if line or (i and lines[i - 1])).strip() + "\n"
 
 
-def _keep_records(runs: list[Run], folder: Path) -> None:
-    "The small part of each run that its report was made from; neither the machine's name nor its paths."
+def _keep_records(runs: list[Run], benches: list[Path], folder: Path) -> None:
+    "The small part of each run that its report was made from, and of the benches; neither the machine's name nor its paths."
+    for path in benches:
+        write_atomic(folder / "bench" / path.name, path.read_bytes())
     for old in folder.glob("*/record.json"):
         shutil.rmtree(old.parent)
     for run in runs:
@@ -262,7 +273,7 @@ def write_reports(
                 raise UserError(f"the {section} section cannot be written from the runs in {runs}: {e.ename}: {e.evalue}") from None
             write_atomic(out / f"{section}.md", _to_markdown(nbformat.read(executed, as_version=4), out / "figures"))
     if runs != out / "records":
-        _keep_records(found, out / "records")
+        _keep_records(found, sorted(runs.glob("bench/*.json")), out / "records")
 
 
 def write_readme(

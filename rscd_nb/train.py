@@ -6,10 +6,13 @@
 __all__ = ['FINAL', 'Plan', 'plan', 'make_run_dir', 'evaluate', 'make_record', 'train']
 
 # %% ../nbs/42_train.ipynb #ce314c9e
+import ctypes
 import hashlib
 import json
 import math
 import os
+import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -225,6 +228,12 @@ def make_record(cfg: Config, plan: Plan, parallel: Parallel, facts: dict, scored
     }
 
 
+def _die_with_parent() -> None:
+    "Have the kernel end this worker with the process that started it: a frozen worker takes no other signal and would stay behind."
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def train(
     cfg: Config,
     run_dir: str | Path,  # made if missing; config, metrics, record, log and checkpoints go there
@@ -232,6 +241,8 @@ def train(
     "Run one experiment. Called by every worker that torchrun started, or alone."
     began = time.perf_counter()
     world = World.from_env(cfg.train.device)
+    if world.size > 1:
+        _die_with_parent()
     checked = plan(cfg, world.size, world.local_size)
     run_dir = make_run_dir(run_dir)
     facts = provenance()
