@@ -43,11 +43,13 @@ class _Bucket:
         self.scheduler = parallel._scheduler(self.optimizer)
         self.links: dict[tuple[int, ...], list[Tensor]] = {}
         self.flight: _Flight | None = None
+        self.turn = 0  # exchanged at steps t with t % every == turn
+        self.rounds = 0  # exchanges begun
         self.room: list[Tensor | None] = [None, None]  # messages of the exchange before, whose memory is used again
         self.missing = len(named)  # gradients still to come in this step
 
 
-def _fill(named: list[tuple[str, Tensor]], limit_mb: int) -> list[list[tuple[str, Tensor]]]:
+def _fill(named: list[tuple[str, Tensor]], limit_mb: float) -> list[list[tuple[str, Tensor]]]:
     "Divide parameters into runs of at least `limit_mb` MiB; a short rest joins the run before."
     runs, size = [[]], 0
     for name, p in named:
@@ -59,6 +61,15 @@ def _fill(named: list[tuple[str, Tensor]], limit_mb: int) -> list[list[tuple[str
         runs[-2:] = [runs[-2] + runs[-1]]
     return runs
 
+# %% ../nbs/32_gossip.ipynb #6910ff91
+def _deal(sizes: list[int], turns: int) -> list[int]:
+    "A turn for each bucket, the largest first, each to the turn with the least so far."
+    load, turn_of = [0] * turns, [0] * len(sizes)
+    for b in sorted(range(len(sizes)), key=lambda b: (-sizes[b], b)):
+        turn_of[b] = load.index(min(load))
+        load[turn_of[b]] += sizes[b]
+    return turn_of
+
 # %% ../nbs/32_gossip.ipynb #3f7f975d
 class Gossip(Parallel):
     "Decentralized data parallelism: mix with a few peers, in the configured wire format, while the next step computes."
@@ -68,13 +79,15 @@ class Gossip(Parallel):
         self._forward = self.model
         self.topology = make_topology(cfg.topology, world.size, cfg.workers_per_node or world.local_size)
         self.bytes_sent = 0  # by this worker, in messages
-        self._round = 0  # exchanges begun
         self._next = 0  # the bucket whose turn it is
         mine = sorted({self.topology.peers(world.rank, t) for t in range(len(self.topology.rounds))})
         self._teams = _teams(self.topology)
-        self._buckets = [_Bucket(named, self) for named in _fill(self._in_ready_order(), cfg.bucket_mb)]
+        share_mb = sum(p.numel() for p in self._params) * 4 / 2**20 / cfg.every
+        limit_mb = cfg.bucket_mb if cfg.every == 1 else min(cfg.bucket_mb, share_mb / 2)  # so that turns can be dealt fairly
+        self._buckets = [_Bucket(named, self) for named in _fill(self._in_ready_order(), limit_mb)]
         self._hooks = []
-        for bucket in self._buckets:
+        for bucket, turn in zip(self._buckets, _deal([len(b.flat) for b in self._buckets], cfg.every)):
+            bucket.turn = turn
             bucket.links = {g: bucket.wire.link(bucket.flat, len(g), seed=link_seed(g)) for g in mine if len(g) > 1}
             self._hooks += [p.register_post_accumulate_grad_hook(lambda _, bucket=bucket: self._on_gradient(bucket)) for p in bucket.params]
         remembered = sum(t.numel() * t.element_size() for b in self._buckets for link in b.links.values() for t in link)
@@ -104,7 +117,6 @@ class Gossip(Parallel):
         if self._finish_gradients():
             for bucket in self._buckets[self._next :]:  # all of them, or those with parameters that got no gradient
                 self._update(bucket)
-            self._round += self._exchanging
         else:
             for bucket in self._buckets:
                 bucket.optimizer.zero_grad()
@@ -114,8 +126,9 @@ class Gossip(Parallel):
             bucket.missing = len(bucket.params)
 
     @property
-    def _exchanging(self) -> bool:
-        return self.steps % self.cfg.every == 0
+    def turns(self) -> dict[str, int]:
+        "At which steps, modulo `every`, a parameter is exchanged, by its name."
+        return {name: bucket.turn for bucket in self._buckets for name in bucket.names}
 
     @torch.no_grad()
     def _on_gradient(self, bucket: _Bucket) -> None:
@@ -128,16 +141,17 @@ class Gossip(Parallel):
             self._next += 1
 
     def _update(self, bucket: _Bucket) -> None:
-        if self._exchanging:
+        if bucket.flight:
             self._receive(bucket)
         bucket.optimizer.step()
         bucket.optimizer.zero_grad()
-        if self._exchanging:
+        if self.steps % self.cfg.every == bucket.turn:
             self._send(bucket)
 
     def _send(self, bucket: _Bucket) -> None:
-        "Begin an exchange with this round's group."
-        group = self.topology.peers(self.world.rank, self._round)
+        "Begin an exchange with the group of the bucket's next round."
+        group = self.topology.peers(self.world.rank, bucket.rounds)
+        bucket.rounds += 1
         if len(group) == 1:
             return
         me, tag = group.index(self.world.rank), self._buckets.index(bucket)
@@ -162,8 +176,7 @@ class Gossip(Parallel):
 
     def _receive(self, bucket: _Bucket) -> None:
         "Wait for the exchange under way, and mix."
-        if (flight := bucket.flight) is None:
-            return
+        flight = bucket.flight
         self._land(bucket)
         if bucket.wire.sums and len(flight.group) > 2:
             mine, total = flight.messages
@@ -189,20 +202,22 @@ class Gossip(Parallel):
             {
                 "optimizer": b.optimizer.state_dict(),
                 "scheduler": b.scheduler.state_dict(),
+                "rounds": b.rounds,
                 "links": [[list(group), link] for group, link in b.links.items()],
                 "in_flight": b.flight and [list(b.flight.group), b.flight.messages],
             }
             for b in self._buckets
         ]
-        return super().state_dict() | {"round": self._round, "bytes_sent": self.bytes_sent, "buckets": buckets}
+        return super().state_dict() | {"bytes_sent": self.bytes_sent, "buckets": buckets}
 
     def load_state_dict(self, state):
         super().load_state_dict(state)
-        self._round, self.bytes_sent = state["round"], state["bytes_sent"]
+        self.bytes_sent = state["bytes_sent"]
         here = self.world.device
         for bucket, saved in zip(self._buckets, state["buckets"]):
             bucket.optimizer.load_state_dict(saved["optimizer"])
             bucket.scheduler.load_state_dict(saved["scheduler"])
+            bucket.rounds = saved["rounds"]
             bucket.links = {tuple(group): [t.to(here) for t in link] for group, link in saved["links"]}
             flight = saved["in_flight"]
             bucket.flight = flight and _Flight(tuple(flight[0]), [t.to(here) for t in flight[1]])

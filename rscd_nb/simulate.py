@@ -26,12 +26,13 @@ def simulate(
     batch: Callable[[int, int], tuple[Tensor, Tensor]],  # (step from 0, rank) -> images, labels
     steps: int,
     topology: Topology | None = None,  # None for allreduce
+    turns: dict[str, int] | None = None,  # for gossip with every > 1, see `Gossip.turns`
 ) -> None:
     "Train virtual workers as the configured strategy would."
     exempt = no_decay(workers[0])
     optimizers = [make_optimizer(list(w.named_parameters()), cfg, exempt) for w in workers]
     schedules = [make_scheduler(o, cfg, steps_per_epoch) for o in optimizers]
-    talk = _Talk(workers, cfg, topology) if topology else None
+    talk = _Talk(workers, cfg, topology, turns or {}) if topology else None
     plain_steps = round(cfg.sync_epochs * steps_per_epoch)
     for t in range(steps):
         for rank, worker in enumerate(workers):
@@ -42,15 +43,14 @@ def simulate(
         for worker in workers:
             if cfg.clip_norm is not None:
                 nn.utils.clip_grad_norm_(worker.parameters(), cfg.clip_norm)
-        exchanging = talk and (t + 1) % cfg.every == 0
-        if exchanging:
+        if talk:
             talk.mix()
         for optimizer, schedule in zip(optimizers, schedules):
             optimizer.step()
             optimizer.zero_grad()
             schedule.step()
-        if exchanging:
-            talk.send()
+        if talk:
+            talk.send((t + 1) % cfg.every)
         if talk is None and alone and (t + 1) % cfg.every == 0:
             _average([[p.data for p in w.parameters()] for w in workers])
 
@@ -71,25 +71,28 @@ def _average(workers: list[list[Tensor]]) -> None:
 class _Talk:
     "What virtual workers say to each other: every parameter a message of its own."
 
-    def __init__(self, workers: list[nn.Module], cfg: TrainConfig, topology: Topology):
+    def __init__(self, workers: list[nn.Module], cfg: TrainConfig, topology: Topology, turns: dict[str, int]):
         self.params, self.cfg, self.topology = [list(w.parameters()) for w in workers], cfg, topology
         self.wires = [WIRES[cfg.wire](lay_out([p])[0], cfg) for p in self.params[0]]
         self.start = [_padded(p).clone() for p in self.params[0]]
         self.links: dict = {}
-        self.round, self.under_way = 0, []
+        self.turns = [turns.get(name, 0) for name, _ in workers[0].named_parameters()]
+        self.rounds, self.under_way = [0] * len(self.turns), []
 
     def _link(self, k: int, group: tuple[int, ...], rank: int) -> list[Tensor]:
         if (k, group, rank) not in self.links:
             self.links[k, group, rank] = self.wires[k].link(self.start[k], len(group), link_seed(group))
         return self.links[k, group, rank]
 
-    def send(self) -> None:
-        r = self.round if self.cfg.strategy == "gossip" else self.round + (1 if self.round == 0 else 2)
-        for group in self.topology.groups(r):
-            for k, wire in enumerate(self.wires):
+    def send(self, turn: int) -> None:
+        for k, wire in enumerate(self.wires):
+            if self.turns[k] != turn:
+                continue
+            m = self.rounds[k]
+            for group in self.topology.groups(m if self.cfg.strategy == "gossip" else m + (1 if m == 0 else 2)):
                 messages = [wire.encode(_padded(self.params[i][k]), self._link(k, group, i), me).clone() for me, i in enumerate(group)]
                 self.under_way.append((group, k, messages))
-        self.round += 1
+            self.rounds[k] += 1
 
     def mix(self) -> None:
         for group, k, messages in self.under_way:

@@ -83,11 +83,9 @@ class Wire:
         link: list[Tensor],
         me: int,  # place in the group
         out: Tensor | None = None,  # an old message, whose memory is used again if it fits
-    ) -> Tensor:  # (n,), the same n on all members; may be x itself when it is mixed before x changes
+    ) -> Tensor:  # (n,), the same n on all members; for fp32 x itself, which must be mixed before it changes
         "This worker's message."
-        if self.dtype == torch.float32 and self.cfg.every == 1:
-            return x
-        return _room(out, len(x), self.dtype, x).copy_(x)
+        return x if self.dtype == torch.float32 else _room(out, len(x), self.dtype, x).copy_(x)
 
     @torch.no_grad()
     def mix(
