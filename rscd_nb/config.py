@@ -82,7 +82,7 @@ class TrainConfig(_Frozen):
     # strategy
     strategy: Literal["allreduce", "decent-dp", "gossip"] = Field("allreduce", description="How workers agree on one model.")
     topology: str = Field("one-peer-exp", description="Who averages with whom (decentralized strategies only): a name, or FILE.py:FUNCTION.")
-    wire: Literal["fp32", "bf16", "int8", "int4", "lowrank"] = Field("fp32", description="What is sent: gossip knows all, allreduce fp32, bf16 and lowrank (PowerSGD), decent-dp fp32.")
+    wire: Literal["fp32", "bf16", "int8", "int4", "int2", "lowrank"] = Field("fp32", description="What is sent: gossip knows all, allreduce fp32, bf16 and lowrank (PowerSGD), decent-dp fp32.")
     wire_rank: int = Field(2, ge=1, description="Rank of the low-rank wire.")
     every: int = Field(1, ge=1, description="Steps between exchanges; for allreduce, above 1 is post-local SGD.")
     sync_epochs: float = Field(1.0, ge=0, description="allreduce with wire lowrank or every above 1: epochs of plain All-Reduce before that begins.")

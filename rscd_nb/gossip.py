@@ -246,7 +246,7 @@ def check_strategy(
 ) -> None:  # raises UserError
     "Whether strategy, topology, wire and number of workers go together."
     if cfg.strategy == "allreduce":
-        if cfg.wire in ("int8", "int4"):
+        if cfg.wire.startswith("int"):
             raise UserError(f"train.wire {cfg.wire} is for strategy gossip; with allreduce choose fp32, bf16 or lowrank.")
         if cfg.every > 1 and cfg.wire != "fp32":
             raise UserError(f"train.every {cfg.every} with allreduce averages models in fp32; set train.wire=fp32 or train.every=1.")

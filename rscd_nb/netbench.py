@@ -34,7 +34,7 @@ METHODS: dict[str, dict] = {
     "Gossip ring fp32": {"strategy": "gossip", "topology": "ring"},
     **{
         f"Gossip {wire}" + (f" every {k}" if k > 1 else ""): {"strategy": "gossip", "wire": wire, "wire_rank": 1, "every": k}
-        for wire in ("fp32", "bf16", "int8", "int4", "lowrank")
+        for wire in ("fp32", "bf16", "int8", "int4", "int2", "lowrank")
         for k in (1, 2, 4)
     },
 }
