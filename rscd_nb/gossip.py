@@ -267,7 +267,7 @@ def _check_decent_dp(cfg: TrainConfig, world_size: int) -> None:
     if cfg.precision == "fp16":
         raise UserError("train.precision fp16 is not for strategy decent-dp, which scales each bucket by itself; choose bf16, or set train.strategy=gossip.")
     if cfg.topology == "ring" and world_size % 2:
-        raise UserError(f"decent-dp's ring needs an even number of workers, not {world_size}; use {world_size - 1} or {world_size + 1}, or set train.strategy=gossip.")
+        raise UserError(f"decent-dp's ring needs an even number of workers, not {world_size}; use {world_size - 1} or {world_size + 1} workers, or set train.strategy=gossip.")
     if cfg.topology not in ("complete", "ring", "one-peer-exp", "alternating-exp-ring"):
         raise UserError(f"decent-dp has no topology {cfg.topology}; choose complete, ring, one-peer-exp or alternating-exp-ring, or set train.strategy=gossip.")
 
