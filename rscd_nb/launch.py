@@ -225,6 +225,8 @@ def _start(cfg: Config, nproc: int, run_dir: Path, start) -> None:
             start(sys.executable, ("-m", "rscd_nb.launch", str(run_dir)), nproc)
     except SignalException as e:
         raise RunFailed(f"stopped by {e.sigval.name}; what was written so far is in {run_dir}") from None
+    except KeyboardInterrupt:
+        raise RunFailed(f"stopped by SIGINT; what was written so far is in {run_dir}") from None
     except (ChildFailedError, WorkerDied) as e:
         failure = _first_failure(run_dir)
         if failure is None:
