@@ -85,7 +85,7 @@ class TrainConfig(_Frozen):
     wire: Literal["fp32", "bf16", "int8", "int4", "int2", "lowrank"] = Field("fp32", description="What is sent: gossip knows all, allreduce fp32, bf16 and lowrank (PowerSGD), decent-dp fp32.")
     wire_rank: int = Field(2, ge=1, description="Rank of the low-rank wire.")
     every: int = Field(1, ge=1, description="Steps between exchanges; for allreduce, above 1 is post-local SGD.")
-    sync_epochs: float = Field(1.0, ge=0, description="allreduce with wire lowrank or every above 1: epochs of plain All-Reduce before that begins.")
+    sync_epochs: float = Field(1.0, ge=0, description="Epochs before every above 1, or the lowrank wire of allreduce, begins: until then gossip exchanges at every step, allreduce gradients in full.")
     bucket_mb: int = Field(25, ge=1, description="Size of a communication bucket, MiB.")
     workers_per_node: int | None = Field(None, ge=1, description="Overrides torchrun's count, to try a multi-node topology on one machine.")
     # optimizer and schedule

@@ -80,6 +80,7 @@ class Gossip(Parallel):
         self.topology = make_topology(cfg.topology, world.size, cfg.workers_per_node or world.local_size)
         self.bytes_sent = 0  # by this worker, in messages
         self._next = 0  # the bucket whose turn it is
+        self._dense_steps = round(cfg.sync_epochs * steps_per_epoch)  # everything is exchanged at every step up to there
         mine = sorted({self.topology.peers(world.rank, t) for t in range(len(self.topology.rounds))})
         self._teams = _teams(self.topology)
         share_mb = sum(p.numel() for p in self._params) * 4 / 2**20 / cfg.every
@@ -145,7 +146,7 @@ class Gossip(Parallel):
             self._receive(bucket)
         bucket.optimizer.step()
         bucket.optimizer.zero_grad()
-        if self.steps % self.cfg.every == bucket.turn:
+        if self.steps <= self._dense_steps or self.steps % self.cfg.every == bucket.turn:
             self._send(bucket)
 
     def _send(self, bucket: _Bucket) -> None:

@@ -50,7 +50,7 @@ def simulate(
             optimizer.zero_grad()
             schedule.step()
         if talk:
-            talk.send((t + 1) % cfg.every)
+            talk.send(None if t + 1 <= plain_steps else (t + 1) % cfg.every)
         if talk is None and alone and (t + 1) % cfg.every == 0:
             _average([[p.data for p in w.parameters()] for w in workers])
 
@@ -74,23 +74,31 @@ class _Talk:
     def __init__(self, workers: list[nn.Module], cfg: TrainConfig, topology: Topology, turns: dict[str, int]):
         self.params, self.cfg, self.topology = [list(w.parameters()) for w in workers], cfg, topology
         self.wires = [WIRES[cfg.wire](lay_out([p])[0], cfg) for p in self.params[0]]
-        self.start = [_padded(p).clone() for p in self.params[0]]
+        self.flat = [[torch.zeros(lay_out([p])[1]) for p in params] for params in self.params]  # what is sent, up to the end of a parameter's last block
+        self.start = [self._flat(0, k).clone() for k in range(len(self.wires))]
         self.links: dict = {}
         self.turns = [turns.get(name, 0) for name, _ in workers[0].named_parameters()]
         self.rounds, self.under_way = [0] * len(self.turns), []
+
+    def _flat(self, rank: int, k: int) -> Tensor:
+        "A parameter in memory order; what lies between its end and the end of the block takes part like a weight without gradient."
+        flat, p = self.flat[rank][k], in_memory_order(self.params[rank][k])
+        flat[: len(p)] = p
+        return flat
 
     def _link(self, k: int, group: tuple[int, ...], rank: int) -> list[Tensor]:
         if (k, group, rank) not in self.links:
             self.links[k, group, rank] = self.wires[k].link(self.start[k], len(group), link_seed(group))
         return self.links[k, group, rank]
 
-    def send(self, turn: int) -> None:
+    def send(self, turn: int | None) -> None:
+        "Begin the exchange of the parameters whose turn it is; None: of all."
         for k, wire in enumerate(self.wires):
-            if self.turns[k] != turn:
+            if turn is not None and self.turns[k] != turn:
                 continue
             m = self.rounds[k]
             for group in self.topology.groups(m if self.cfg.strategy == "gossip" else m + (1 if m == 0 else 2)):
-                messages = [wire.encode(_padded(self.params[i][k]), self._link(k, group, i), me).clone() for me, i in enumerate(group)]
+                messages = [wire.encode(self._flat(i, k), self._link(k, group, i), me).clone() for me, i in enumerate(group)]
                 self.under_way.append((group, k, messages))
             self.rounds[k] += 1
 
@@ -99,16 +107,10 @@ class _Talk:
             if len(group) == 1:
                 continue
             for me, i in enumerate(group):
-                x = _padded(self.params[i][k])
+                x = self._flat(i, k)
                 self.wires[k].mix(x, messages, self._link(k, group, i), me)
                 in_memory_order(self.params[i][k]).copy_(x[: self.params[i][k].numel()])
         self.under_way = []
-
-
-def _padded(p: Tensor) -> Tensor:
-    "A copy of a parameter in memory order, up to the end of its last block."
-    (_, size), flat = lay_out([p]), in_memory_order(p)
-    return torch.cat([flat, flat.new_zeros(size - len(flat))])
 
 # %% ../nbs/33_simulate.ipynb #de918e11
 def mix_only(
