@@ -86,6 +86,8 @@ class Gossip(Parallel):
         share_mb = sum(p.numel() for p in self._params) * 4 / 2**20 / cfg.every
         limit_mb = cfg.bucket_mb if cfg.every == 1 else min(cfg.bucket_mb, share_mb / 2)  # so that turns can be dealt fairly
         self._buckets = [_Bucket(named, self) for named in _fill(self._in_ready_order(), limit_mb)]
+        # gloo announces a receive on the connection that an earlier bucket may be filling just then: with a connection for each bucket none waits behind another.
+        self._lanes = [dist.new_group() if world.device.type == "cpu" and world.size > 1 else None for _ in self._buckets]
         self._hooks = []
         for bucket, turn in zip(self._buckets, _deal([len(b.flat) for b in self._buckets], cfg.every)):
             bucket.turn = turn
@@ -155,13 +157,13 @@ class Gossip(Parallel):
         bucket.rounds += 1
         if len(group) == 1:
             return
-        me, tag = group.index(self.world.rank), self._buckets.index(bucket)
+        me, lane = group.index(self.world.rank), self._lanes[self._buckets.index(bucket)]
         mine = bucket.wire.encode(bucket.flat, bucket.links[group], me, bucket.room[0])
         if len(group) == 2:
             fits = bucket.room[1] is not None and bucket.room[1].shape == mine.shape
             theirs, peer = bucket.room[1] if fits else torch.empty_like(mine), group[1 - me]
             # Receiving comes first: gloo announces it on the connection that the own message is about to fill, and the peer waits for the announcement.
-            works = dist.batch_isend_irecv([dist.P2POp(dist.irecv, theirs, peer, tag=tag), dist.P2POp(dist.isend, mine, peer, tag=tag)])
+            works = dist.batch_isend_irecv([dist.P2POp(dist.irecv, theirs, peer, lane), dist.P2POp(dist.isend, mine, peer, lane)])
             bucket.room = [None if mine is bucket.flat else mine, theirs]
             bucket.flight = _Flight(group, [mine, theirs] if me == 0 else [theirs, mine], works)
             sent = mine.numel()
