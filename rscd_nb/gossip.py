@@ -234,6 +234,9 @@ class Gossip(Parallel):
         self._settle()
         for hook in self._hooks:  # autograd holds them where Python's garbage collector does not look
             hook.remove()
+        dist.barrier()  # nobody hangs up on a peer that still listens
+        for lane in filter(None, self._lanes):
+            dist.destroy_process_group(lane)
 
 
 def _teams(topology: Topology) -> dict[tuple[int, ...], dist.ProcessGroup]:
