@@ -12,13 +12,12 @@ import json
 import math
 import time
 from collections.abc import Iterable
-from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from .config import TrainConfig, UserError, write_atomic
+from .config import TrainConfig, write_atomic
 from .netlab import Network, measure_speed, network, parse_rate
 from .parallel import Parallel
 
