@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ANALYSIS', 'Run', 'load_runs', 'settings', 'describe_setting', 'interval', 'format_interval', 'arms_table', 'by_arm',
-           'epochs_frame', 'compare', 'show_figure', 'show_table', 'write_reports', 'write_readme']
+           'epochs_frame', 'compare', 'time_to_accuracy', 'show_figure', 'show_table', 'write_reports', 'write_readme']
 
 # %% ../nbs/60_runs.ipynb #cb3feb2c
 import base64
@@ -131,7 +131,7 @@ def _in_words(t: dict) -> str:
 
 def by_arm(
     runs: list[Run],  # of one setting
-) -> dict[str, list[Run]]:  # All-Reduce first; raises UserError for two runs of one arm and seed
+) -> dict[str, list[Run]]:  # All-Reduce first, the plain one before its variants; raises UserError for two runs of one arm and seed
     "Runs by arm. Where one name stands for several rules (an override was used), the label says in what they differ."
     rules: dict[str, list[dict]] = {}
     for run in runs:
@@ -145,7 +145,19 @@ def by_arm(
         if twin := next((r for r in arms.get(label, []) if r.seed == run.seed), None):
             raise UserError(f"{twin.record['run']} and {run.record['run']} are the same arm with the same seed; remove one of them.")
         arms.setdefault(label, []).append(run)
-    return dict(sorted(arms.items(), key=lambda kv: (kv[1][0].record["config"]["train"]["strategy"] != "allreduce", kv[0])))
+    return dict(sorted(arms.items(), key=lambda kv: (not _is_allreduce(kv[1][0]), _in_words(kv[1][0].rule) != "allreduce", kv[0])))
+
+
+def _is_allreduce(run: Run) -> bool:
+    return run.rule["strategy"] == "allreduce"
+
+
+def _paired(runs: list[Run]) -> list[tuple[str, list[tuple[Run, Run]], str]]:
+    "Each arm with its runs beside those of the first All-Reduce arm that have the same seed, and that arm's label; nothing without such an arm."
+    arms = by_arm(runs)
+    base = next((label for label, group in arms.items() if _is_allreduce(group[0])), None)
+    of_seed = {run.seed: run for run in arms.get(base, [])}
+    return [(label, [(of_seed[r.seed], r) for r in sorted(group, key=lambda r: r.seed) if r.seed in of_seed], base) for label, group in arms.items() if base]
 
 
 def epochs_frame(
@@ -165,22 +177,17 @@ def compare(
     runs: list[Run],  # of one setting
 ) -> list[str]:  # a sentence for every other arm, where there is an All-Reduce arm
     "Each arm against the first All-Reduce arm, in words."
-    arms = by_arm(runs)
-    base = next((a for a, g in arms.items() if g[0].record["config"]["train"]["strategy"] == "allreduce"), None)
-    return [_compare(base, arms[base], arm, group) for arm, group in arms.items() if base and arm != base]
+    return [_compare(base, arm, [(a.record, b.record) for a, b in pairs]) for arm, pairs, base in _paired(runs) if arm != base]
 
 
-def _compare(base: str, base_runs: list[Run], arm: str, arm_runs: list[Run]) -> str:
-    by_seed = [{r.seed: r.record for r in group} for group in (base_runs, arm_runs)]
-    shared = sorted(set(by_seed[0]) & set(by_seed[1]))
-    if len(shared) < 2:
-        return f"**{arm}** and **{base}** share {len(shared)} seed{'s' * (len(shared) != 1)}: too few to tell a difference from chance."
-    pairs = [(by_seed[0][s], by_seed[1][s]) for s in shared]
+def _compare(base: str, arm: str, pairs: list[tuple[dict, dict]]) -> str:
+    if len(pairs) < 2:
+        return f"**{arm}** and **{base}** share {len(pairs)} seed{'s' * (len(pairs) != 1)}: too few to tell a difference from chance."
     mean, half = interval([b["final"]["top1"] - a["final"]["top1"] for a, b in pairs])
     if abs(mean) <= half:
-        top1 = f"no difference in top-1 was found ({mean:+.2f} ± {half:.2f} points over {len(shared)} paired seeds)"
+        top1 = f"no difference in top-1 was found ({mean:+.2f} ± {half:.2f} points over {len(pairs)} paired seeds)"
     else:
-        top1 = f"top-1 is {abs(mean):.2f} ± {half:.2f} points {'higher' if mean > 0 else 'lower'} ({len(shared)} paired seeds)"
+        top1 = f"top-1 is {abs(mean):.2f} ± {half:.2f} points {'higher' if mean > 0 else 'lower'} ({len(pairs)} paired seeds)"
     logs = [np.log(a["times"]["train_seconds"] / b["times"]["train_seconds"]) for a, b in pairs]
     center, spread = interval(logs)
     bounds = f"95 % interval {np.exp(center - spread):.2f} to {np.exp(center + spread):.2f}"
@@ -189,6 +196,30 @@ def _compare(base: str, base_runs: list[Run], arm: str, arm_runs: list[Run]) -> 
     else:
         speed = f"training was {'faster' if center > 0 else 'slower'} by a factor of {np.exp(abs(center)):.2f} (speed-up {bounds})"
     return f"**{arm}** against **{base}**: {top1}; {speed}."
+
+# %% ../nbs/60_runs.ipynb #b699e6db
+def time_to_accuracy(
+    runs: list[Run],  # of one setting
+    share: float = 0.95,  # of the final top-1 of the All-Reduce run with the same seed
+) -> pd.DataFrame:  # a row per arm, ready to print; empty without an All-Reduce arm
+    "Training time until the validation top-1 first reaches a share of All-Reduce's final one."
+    rows = []
+    for arm, pairs, base in _paired(runs):
+        reached = [(a, b) for a, b in ((_first_at(x, share * x.record["final"]["top1"]), _first_at(y, share * x.record["final"]["top1"])) for x, y in pairs) if b]
+        gain, spread = interval([np.log(a["train_seconds"] / b["train_seconds"]) for a, b in reached]) if reached else (np.nan, np.nan)
+        rows.append({
+            "arm": arm,
+            "reached": f"{len(reached)} of {len(pairs)}",
+            "epochs": format_interval([b["epoch"] for _, b in reached], 1) if reached else "-",
+            "time (s)": format_interval([b["train_seconds"] for _, b in reached], 0) if reached else "-",
+            f"speed-up over {base}": (f"{np.exp(gain):.2f}" + ("" if np.isnan(spread) else f" ({np.exp(gain - spread):.2f} to {np.exp(gain + spread):.2f})")) if reached and arm != base else "-",
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _first_at(run: Run, top1: float) -> dict | None:
+    "The first scored epoch that is at least so good."
+    return next((m for m in run.metrics if m["kind"] == "epoch" and m["top1"] >= top1), None)
 
 # %% ../nbs/60_runs.ipynb #c72af5c0
 def show_figure(
