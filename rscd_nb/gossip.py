@@ -6,6 +6,7 @@
 __all__ = ['Gossip', 'check_strategy', 'make_parallel']
 
 # %% ../nbs/32_gossip.ipynb #b7ba7ee6
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -84,7 +85,7 @@ class Gossip(Parallel):
         mine = sorted({self.topology.peers(world.rank, t) for t in range(len(self.topology.rounds))})
         self._teams = _teams(self.topology)
         share_mb = sum(p.numel() for p in self._params) * 4 / 2**20 / cfg.every
-        limit_mb = cfg.bucket_mb if cfg.every == 1 else min(cfg.bucket_mb, share_mb / 2)  # so that turns can be dealt fairly
+        limit_mb = min(cfg.bucket_mb or math.inf, share_mb / 2 if cfg.every > 1 else math.inf)  # so that turns can be dealt fairly
         self._buckets = [_Bucket(named, self) for named in _fill(self._in_ready_order(), limit_mb)]
         # gloo announces a receive on the connection that an earlier bucket may be filling just then: with a connection for each bucket none waits behind another.
         self._lanes = [dist.new_group() if world.device.type == "cpu" and world.size > 1 else None for _ in self._buckets]

@@ -38,11 +38,12 @@ def make_optimizer(
     plain = [p for name, p in named if name in exempt]
     groups = [{"params": decayed, "weight_decay": cfg.weight_decay}, {"params": plain, "weight_decay": 0.0}]
     groups = [group for group in groups if group["params"]]
+    betas = 0.9, cfg.beta2
     make = {
-        "adam": lambda: Adam(groups, lr=cfg.lr, fused=True),
-        "adamw": lambda: AdamW(groups, lr=cfg.lr, fused=True),
+        "adam": lambda: Adam(groups, lr=cfg.lr, betas=betas, fused=True),
+        "adamw": lambda: AdamW(groups, lr=cfg.lr, betas=betas, fused=True),
         "sgd": lambda: SGD(groups, lr=cfg.lr, momentum=cfg.momentum, nesterov=cfg.momentum > 0, fused=True),
-        "accum-adam": lambda: AccumAdam(groups, lr=cfg.lr, accum_iter=cfg.accum_iter),
+        "accum-adam": lambda: AccumAdam(groups, lr=cfg.lr, betas=betas, accum_iter=cfg.accum_iter),
     }
     return make[cfg.optimizer]()
 

@@ -197,7 +197,7 @@ class Int4(Int8):
         return torch.add(low, high, alpha=16).add_(8 * 17).to(torch.uint8)
 
     def unpack(self, packed):
-        return torch.cat([packed & 15, packed >> 4], 1).float().sub_(8)
+        return torch.cat([packed & 15, packed >> 4], 1).view(torch.int8).sub_(8).float()
 
 
 class Int2(Int8):
