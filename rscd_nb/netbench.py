@@ -119,6 +119,14 @@ def _block(net: Network, mbit: float | None, method: dict, base: dict, seconds: 
     return {"seconds": per_step, "bytes": sent / parallel.steps, "theory": bytes_per_step(parallel, method), "steps": steps}
 
 
+def _order(methods: list[str], block: int) -> list[str]:
+    "A round: every method once, with other neighbours than in the round before, and the floor again and again."
+    floor, *others = methods
+    names = others[block % 2 :: 2] + others[1 - block % 2 :: 2]
+    names = names if block % 2 == 0 else names[::-1]
+    return [name for k in range(0, len(names), 5) for name in (floor, *names[k : k + 5])] + [floor]
+
+
 def _worker(net: Network, rates: list[float | None], methods: dict, base: dict, blocks: int, seconds: float, delays: np.ndarray) -> list[dict]:
     "All rates, all methods, in turns."
     import sys
@@ -133,14 +141,14 @@ def _worker(net: Network, rates: list[float | None], methods: dict, base: dict, 
     logger.remove()
     rows = []
     with joined(World.from_env("cpu"), 600) as world:
-        bar = tqdm(total=len(rates) * blocks * len(methods), desc="bench network", unit="block", disable=world.rank > 0, file=sys.stderr, dynamic_ncols=True)
+        rounds = [_order(list(methods), block) for block in range(blocks)]
+        bar = tqdm(total=len(rates) * sum(map(len, rounds)), desc="bench network", unit="block", disable=world.rank > 0, file=sys.stderr, dynamic_ncols=True)
         for mbit in rates:
             if world.rank == 0:
                 net.limit(mbit)
             speed = measure_speed((mbit or 2000) / 8)
-            for block in range(blocks):
-                names = list(methods)[block % 2 :: 2] + list(methods)[1 - block % 2 :: 2]  # another neighbour in every round
-                for name in names if block % 2 == 0 else names[::-1]:
+            for block, names in enumerate(rounds):
+                for name in names:
                     bar.set_postfix_str(f"{name} at {mbit or 'unlimited'} Mbit/s", refresh=False)
                     rows.append({"mbit": mbit, "speed": speed, "method": name, "block": block, "rank": world.rank} | _block(net, mbit, methods[name], base, seconds, delays, world))
                     bar.update()
@@ -180,7 +188,7 @@ def network_table(record: dict) -> pd.DataFrame:  # one row per speed and method
     "Median seconds per step, ratio to computing alone in the same round, bytes a step, and the bound."
     rows = pd.DataFrame(record["rows"])
     rows["mbit"] = rows["mbit"].fillna(np.inf)
-    one = rows.groupby(["mbit", "method", "block"], sort=False).agg(seconds=("seconds", "first"), bytes=("bytes", "mean"), theory=("theory", "mean"), speed=("speed", "first")).reset_index()
+    one = rows.groupby(["mbit", "method", "block"], sort=False).agg(seconds=("seconds", "median"), bytes=("bytes", "mean"), theory=("theory", "mean"), speed=("speed", "first")).reset_index()
     floor = one[one["method"] == "compute only"].set_index(["mbit", "block"])["seconds"]
     one["ratio"] = one["seconds"] / [floor[key] for key in zip(one["mbit"], one["block"])]
     table = one.groupby(["mbit", "method"], sort=False).agg(
@@ -237,12 +245,15 @@ def draw_network(
     return axes
 
 
-def network_sentences(record: dict) -> list[str]:
+def network_sentences(
+    record: dict,
+    of: Iterable[str] | None = None,  # the settings of Gossip to choose from, such as those whose accuracy is known; None: all
+) -> list[str]:
     "What the table says about Gossip against its opponents, at every speed."
     said, table = [], network_table(record)
     for mbit, rows in table.groupby("mbit", sort=False):
         rows = rows.set_index("method")
-        ours = rows[rows.index.str.startswith("Gossip")]
+        ours = rows[rows.index.str.startswith("Gossip") & (rows.index.isin(list(of)) if of is not None else True)]
         if ours.empty:
             continue
         best = ours["seconds"].idxmin()

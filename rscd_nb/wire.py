@@ -9,8 +9,11 @@ __all__ = ['BLOCK', 'CHUNK', 'WIRES', 'Piece', 'lay_out', 'in_memory_order', 'Wi
 # %% ../nbs/30_wire.ipynb #fe86571f
 import math
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +21,7 @@ from .config import TrainConfig
 
 # %% ../nbs/30_wire.ipynb #3ac9fe8c
 BLOCK = 128  # weights that share a scale
-CHUNK = 2**18  # weights that a CPU works on at a time: what is computed from them stays in its cache, which makes rounding several times as fast
+CHUNK = 2**18  # weights that a CPU works on at a time: what is computed from them stays in its cache
 
 
 @dataclass(frozen=True)
@@ -129,8 +132,9 @@ class Int8(Wire):
     "int8: the change since the last meeting in steps of 1/127 of the block's largest."
 
     sums = False
+    bits = 8
     levels = 127
-    bytes_a_block = BLOCK
+    middle = 128.0  # the code of no change
 
     def link(self, x, members, seed):
         return [x.clone() for _ in range(members)]
@@ -143,42 +147,48 @@ class Int8(Wire):
         "The nearest values that can be sent."
         return change.round_()
 
-    def pack(self, values: Tensor) -> Tensor:  # what `snap` gave, (blocks, BLOCK) float32 -> (blocks, bytes_a_block) uint8
-        return values.to(torch.int8).view(torch.uint8)
-
-    def unpack(self, packed: Tensor) -> Tensor:
-        return packed.view(torch.int8).float()
-
-    def _parts(self, message: Tensor) -> tuple[Tensor, Tensor]:  # codes (blocks, bytes_a_block) uint8, scales (blocks, 1) bf16
-        codes = len(message) // (self.bytes_a_block + 2) * self.bytes_a_block
-        return message[:codes].view(-1, self.bytes_a_block), message[codes:].view(torch.bfloat16).view(-1, 1)
+    def _parts(self, message: Tensor) -> tuple[Tensor, Tensor]:  # codes (blocks, bytes) uint8, scales (blocks, 1) bf16
+        width = BLOCK * self.bits // 8
+        codes = len(message) // (width + 2) * width
+        return message[:codes].view(-1, width), message[codes:].view(torch.bfloat16).view(-1, 1)
 
     @torch.no_grad()
     def encode(self, x, link, me, out=None):
-        known = link[me]
-        message = _room(out, len(x) // BLOCK * (self.bytes_a_block + 2), torch.uint8, x)
+        message = _room(out, len(x) // BLOCK * (BLOCK * self.bits // 8 + 2), torch.uint8, x)
         codes, scales = self._parts(message)
-        for at in _chunks(x):
-            rows = slice(at.start // BLOCK, at.stop // BLOCK)
-            change = (x[at] - known[at]).view(-1, BLOCK)
-            scales[rows] = self.scale(change).to(torch.bfloat16)
-            scale = _positive(scales[rows])
-            self.snap(change.div_(scale))
-            codes[rows] = self.pack(change)
-            known[at].view(-1, BLOCK).addcmul_(change, scale)
+        if x.device.type == "cpu":
+            _loops(self.bits)[0](_rows(x), _rows(link[me]), codes.numpy(), scales.view(torch.int16).view(-1).numpy())
+        else:
+            self.encode_in_operations(x, link[me], codes, scales)
         return message
+
+    def encode_in_operations(self, x: Tensor, known: Tensor, codes: Tensor, scales: Tensor) -> None:
+        "What the compiled loop does, for a device whose own compiler is torch."
+        change = (x - known).view(-1, BLOCK)
+        scales.copy_(self.scale(change))
+        scale = _positive(scales)
+        self.snap(change.div_(scale))
+        places = (change + self.middle).chunk(8 // self.bits, dim=1)
+        codes.copy_(sum(part * 2 ** (self.bits * k) for k, part in enumerate(places)))
+        known.view(-1, BLOCK).addcmul_(change, scale)
 
     @torch.no_grad()
     def mix(self, x, messages, link, me):
-        parts = [self._parts(m) for m in messages]
-        for at in _chunks(x):
-            rows = slice(at.start // BLOCK, at.stop // BLOCK)
-            moves = []
-            for j, (codes, scales) in enumerate(parts):
-                if j != me:
-                    link[j][at].view(-1, BLOCK).addcmul_(self.unpack(codes[rows]), _positive(scales[rows]))
-                    moves.append(link[j][at] - link[me][at])
-            x[at].add_(sum(moves[1:], moves[0]), alpha=1 / len(messages))
+        for j, message in enumerate(messages):
+            if j == me:
+                continue
+            codes, scales = self._parts(message)
+            if x.device.type == "cpu":
+                packed = codes.numpy(), scales.view(torch.int16).view(-1).numpy()
+                _loops(self.bits)[1](_rows(x), _rows(link[me]), _rows(link[j]), *packed, np.float32(1 / len(messages)))
+            else:
+                self.mix_in_operations(x, link[me], link[j], codes, scales, 1 / len(messages))
+
+    def mix_in_operations(self, x: Tensor, mine: Tensor, theirs: Tensor, codes: Tensor, scales: Tensor, share: float) -> None:
+        "What the compiled loop does, for a device whose own compiler is torch."
+        places = [codes >> self.bits * k & 2**self.bits - 1 for k in range(8 // self.bits)]
+        theirs.view(-1, BLOCK).addcmul_(torch.cat(places, 1).float().sub_(self.middle), _positive(scales))
+        x.add_(theirs - mine, alpha=share)
 
 
 def _positive(scales: Tensor) -> Tensor:
@@ -186,25 +196,23 @@ def _positive(scales: Tensor) -> Tensor:
     return scales.float().clamp_min_(1e-30)
 
 
+def _rows(flat: Tensor) -> np.ndarray:  # (blocks, BLOCK), the same memory
+    return flat.numpy().reshape(-1, BLOCK)
+
+
 class Int4(Int8):
     "int4: the change since the last meeting in steps of 1/7 of the block's largest."
 
+    bits = 4
     levels = 7
-    bytes_a_block = BLOCK // 2
-
-    def pack(self, values):
-        low, high = values.chunk(2, dim=1)
-        return torch.add(low, high, alpha=16).add_(8 * 17).to(torch.uint8)
-
-    def unpack(self, packed):
-        return torch.cat([packed & 15, packed >> 4], 1).view(torch.int8).sub_(8).float()
+    middle = 8.0
 
 
 class Int2(Int8):
     "int2: the change since the last meeting as one of four values, 0.5 or 1.5 units up or down."
 
-    levels = 1.5
-    bytes_a_block = BLOCK // 4
+    bits = 2
+    middle = 1.5
 
     def scale(self, change):
         # For normally distributed changes the best unit is their standard deviation (Max 1960), which is 1.25 times their mean size;
@@ -214,12 +222,73 @@ class Int2(Int8):
     def snap(self, change):
         return change.floor_().clamp_(-2, 1).add_(0.5)
 
-    def pack(self, values):
-        a, b, c, d = values.chunk(4, dim=1)
-        return torch.add(a, b, alpha=4).add_(c, alpha=16).add_(d, alpha=64).add_(1.5 * 85).to(torch.uint8)
+# %% ../nbs/30_wire.ipynb #8f0d888d
+@cache
+def _loops(bits: int) -> tuple[Callable, Callable]:
+    "`encode` and `mix` of an integer wire, compiled. Arrays: rows of BLOCK weights, rows of bytes, and scales as the bits of bf16."
+    from numba import njit
 
-    def unpack(self, packed):
-        return torch.cat([packed & 3, packed >> 2 & 3, packed >> 4 & 3, packed >> 6], 1).float().sub_(1.5)
+    f32, i32, u8 = np.float32, np.int32, np.uint8
+    wire = {8: Int8, 4: Int4, 2: Int2}[bits]
+    places, width, mask, middle = 8 // bits, BLOCK * bits // 8, i32(2**bits - 1), f32(wire.middle)
+    levels = f32(getattr(wire, "levels", 0))
+
+    @njit(fastmath={"reassoc", "nsz"})  # a sum in any order: that is what lets the processor take many weights at a time
+    def mean_size(x, known):
+        total = f32(0)
+        for j in range(BLOCK):
+            total += abs(x[j] - known[j])
+        return total / f32(BLOCK)
+
+    @njit
+    def largest(x, known):
+        most = i32(0)  # the bits of floats without sign are ordered as the floats are, and integers are compared many at a time
+        for j in range(BLOCK):
+            most = max(most, f32(abs(x[j] - known[j])).view(i32))
+        return i32(most).view(f32)
+
+    @njit
+    def as_bf16(value):  # to nearest, ties to even
+        b = f32(value).view(i32)
+        return np.int16((b + i32(0x7FFF) + ((b >> i32(16)) & i32(1))) >> i32(16))
+
+    @njit
+    def positive(scale):
+        return max(i32(i32(scale) << i32(16)).view(f32), f32(1e-30))
+
+    @njit(nogil=True)
+    def encode(x, known, codes, scales):
+        code = np.empty(BLOCK, u8)
+        for b in range(len(scales)):
+            own, ref, out = x[b], known[b], codes[b]
+            scales[b] = as_bf16(mean_size(own, ref) * f32(1.25) if bits == 2 else largest(own, ref) / levels)
+            scale = positive(scales[b])
+            for j in range(BLOCK):
+                d = own[j] - ref[j]
+                if bits == 2:
+                    c = i32(d >= -scale) + i32(d >= f32(0)) + i32(d >= scale)
+                else:
+                    c = i32(np.rint(d / scale)) + i32(middle)
+                ref[j] += (f32(c) - middle) * scale
+                code[j] = c
+            for j in range(width):
+                byte = i32(0)
+                for k in range(places):
+                    byte |= i32(code[k * width + j]) << i32(bits * k)
+                out[j] = byte
+
+    @njit(nogil=True)
+    def mix(x, mine, theirs, codes, scales, share):
+        for b in range(len(scales)):
+            own, ref, other, packed, scale = x[b], mine[b], theirs[b], codes[b], positive(scales[b])
+            for k in range(places):
+                for j in range(width):
+                    i = k * width + j
+                    c = (i32(packed[j]) >> i32(bits * k)) & mask
+                    other[i] += (f32(c) - middle) * scale
+                    own[i] += share * (other[i] - ref[i])
+
+    return encode, mix
 
 # %% ../nbs/30_wire.ipynb #605d7573
 class LowRank(Wire):
