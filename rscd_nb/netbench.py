@@ -225,6 +225,7 @@ def draw_network(
 ):
     "Seconds per step of every method at every speed, with the floor and each method's bound; returns the axes."
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import NullLocator
 
     table, names = network_table(record), list(record["methods"])
     speeds = list(dict.fromkeys(table["mbit"]))
@@ -234,11 +235,17 @@ def draw_network(
     for ax, speed in zip(axes, speeds):
         rows = table[table["mbit"] == speed].set_index("method").loc[names]
         y = np.arange(len(names))
-        ax.barh(y, rows["seconds"], color=[colours[n[0]] for n in names], height=0.7)
-        ax.hlines(y, rows["low"], rows["high"], color="black", lw=1)
+        ax.hlines(y, rows["low"], rows["high"], color="0.3", lw=1)
+        ax.scatter(rows["seconds"], y, color=[colours[n[0]] for n in names], s=30, zorder=4)
         ax.scatter(rows["bound"], y, marker="|", s=90, color="red", zorder=3, label="max(compute, bytes / speed)")
         ax.axvline(rows.loc["compute only", "seconds"], color="0.45", lw=1, ls="--", label="compute only")
         ax.set(title=rate_name(speed), xlabel="seconds per step", xscale="log")
+        low, high = ax.get_xlim()
+        fine = [0.05, 0.1, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6] if high < 3 * low else []
+        ticks = [t for t in fine or [0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 20, 50] if low <= t <= high]
+        ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.grid(alpha=0.3)
     axes[0].set_yticks(np.arange(len(names)), names, fontsize=8)
     axes[0].invert_yaxis()
     axes[-1].legend(fontsize=7, loc="lower right")
