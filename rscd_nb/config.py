@@ -40,17 +40,22 @@ class _Frozen(BaseModel):
 class DataConfig(_Frozen):
     "Which images, and how they are split over the workers."
     root: Path = Field(Path("data/synthetic"), description="Folder that holds train/ and val/ (or RSCD as distributed).")
-    partition: Literal["iid", "dirichlet"] = Field("iid", description="How training images are split over workers.")
-    alpha: float = Field(1.0, gt=0, description="Dirichlet concentration: 100 is nearly IID, 0.1 gives a worker few classes; for infinity set partition to iid.")
+    preload: Path | None = Field(None, description="A folder on the node's own disk, such as $TMPDIR: images (or train.zip, val.zip in root) are brought there first.")
+    partition: Literal["iid", "dirichlet", "classes"] = Field("iid", description="How training images are split over workers.")
+    alpha: float = Field(1.0, gt=0, allow_inf_nan=True, description="For dirichlet, the concentration: inf is IID, 0.1 gives a worker few classes.")
+    classes_per_worker: int = Field(2, ge=1, description="For classes, how many a worker sees.")
     partition_seed: int = Field(0, ge=0, lt=2**32, description="Seed of the split; kept apart from train.seed so that seeds share a split.")
     loader: Literal["auto", "dali", "torchvision"] = Field("auto", description="auto takes DALI where it is installed.")
+    on_bad_image: Literal["stop", "skip"] = Field("stop", description="An image that cannot be used ends the run by name, or is left out (training: replaced) and reported.")
     decode_threads: int = Field(1, ge=1, description="Threads (DALI) or processes (torchvision) per worker that decode.")
 
-    @field_validator("root")
+    @field_validator("root", "preload")
     @classmethod
-    def _expand(cls, value: Path) -> Path:
+    def _expand(cls, value: Path | None) -> Path | None:
+        if value is None:
+            return None
         if not value.parts:
-            raise ValueError("name the folder that holds train/ and val/")
+            raise ValueError("name a folder")
         try:
             return Path(os.path.expandvars(value)).expanduser()
         except RuntimeError:
@@ -64,7 +69,7 @@ class DataConfig(_Frozen):
     @property
     def split(self) -> str:
         "The partition in words, as reports print it."
-        return "IID" if self.partition == "iid" else f"Dirichlet({self.alpha:g})"
+        return {"iid": "IID", "dirichlet": f"Dirichlet({self.alpha:g})", "classes": f"{self.classes_per_worker} classes a worker"}[self.partition]
 
 # %% ../nbs/00_config.ipynb #1c3f8953
 TOPOLOGY_NAMES = ("complete", "ring", "one-peer-exp", "alternating-exp-ring", "random-matching")
@@ -141,7 +146,7 @@ class Config(_Frozen):
     def hash(self) -> str:
         "Twelve hex digits that change when any field does; of data.root and of a topology's file only the last name counts, so they are the same on every machine."
         values = self.model_dump(mode="json")
-        values["data"]["root"] = self.data.name
+        values["data"] |= {"root": self.data.name, "preload": None}
         values["train"]["topology"] = os.path.basename(self.train.topology)
         canonical = json.dumps(values, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]

@@ -209,7 +209,7 @@ def _prepare(cfg: Config, run_dir: Path) -> None:
 
     make_run_dir(run_dir)
     # The workers run elsewhere (papermill's kernels start beside the notebook): their paths must not depend on it.
-    data = cfg.data.model_copy(update={"root": cfg.data.root.absolute()})
+    data = cfg.data.model_copy(update={"root": cfg.data.root.absolute(), "preload": cfg.data.preload and cfg.data.preload.absolute()})
     own = {"topology": os.path.abspath(cfg.train.topology)} if ".py:" in cfg.train.topology else {}
     save_config(cfg.model_copy(update={"data": data, "train": cfg.train.model_copy(update=own)}), run_dir / "config.toml")
 

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['ANALYSIS', 'Run', 'load_runs', 'settings', 'describe_setting', 'interval', 'format_interval', 'arms_table', 'by_arm',
-           'epochs_frame', 'compare', 'time_to_accuracy', 'show_figure', 'show_table', 'write_reports', 'write_readme']
+           'epochs_frame', 'compare', 'time_to_accuracy', 'sharing_a_machine', 'show_figure', 'show_table',
+           'write_reports', 'write_readme']
 
 # %% ../nbs/60_runs.ipynb #cb3feb2c
 import base64
@@ -15,6 +16,7 @@ import re
 import shutil
 import tempfile
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -221,6 +223,30 @@ def _first_at(run: Run, top1: float) -> dict | None:
     "The first scored epoch that is at least so good."
     return next((m for m in run.metrics if m["kind"] == "epoch" and m["top1"] >= top1), None)
 
+# %% ../nbs/60_runs.ipynb #65a71e05
+def _machine(run: Run) -> str:
+    return run.record.get("host") or run.record.get("machine", "")
+
+
+def _span(run: Run) -> tuple[float, float]:
+    "When a run's last attempt began and ended, seconds since 1970."
+    began = datetime.fromisoformat(run.record["started"]).timestamp()
+    return began, began + run.record["times"]["total_seconds"]
+
+
+def sharing_a_machine(
+    runs: list[Run],
+    share: float = 0.05,  # of a run's time, beside some other run, that counts
+) -> list[Run]:
+    "The runs during which other runs were under way on the same machine."
+    found = []
+    for run in runs:
+        began, ended = _span(run)
+        beside = [min(ended, e) - max(began, b) for other in runs if other is not run and _machine(other) == _machine(run) for b, e in [_span(other)]]
+        if max(beside, default=0) > share * (ended - began):
+            found.append(run)
+    return found
+
 # %% ../nbs/60_runs.ipynb #c72af5c0
 def show_figure(
     fig,  # a matplotlib figure; closed afterwards
@@ -272,9 +298,10 @@ def _keep_records(runs: list[Run], benches: list[Path], folder: Path) -> None:
         write_atomic(folder / "bench" / path.name, path.read_bytes())
     for old in folder.glob("*/record.json"):
         shutil.rmtree(old.parent)
+    machines = sorted({_machine(run) for run in runs})
     for run in runs:
-        record = {k: v for k, v in run.record.items() if k != "host"}
-        record["config"] = record["config"] | {"data": record["config"]["data"] | {"root": record["data"]["name"]}}
+        record = {k: v for k, v in run.record.items() if k != "host"} | {"machine": f"machine {machines.index(_machine(run)) + 1}"}
+        record["config"] = record["config"] | {"data": record["config"]["data"] | {"root": record["data"]["name"], "preload": None}}
         write_atomic(folder / record["run"] / "record.json", json.dumps(record, indent=1) + "\n")
         epochs = (json.dumps(m) + "\n" for m in run.metrics if m["kind"] == "epoch")
         write_atomic(folder / record["run"] / "metrics.jsonl", "".join(epochs))

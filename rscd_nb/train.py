@@ -30,8 +30,9 @@ from .gossip import check_strategy, make_parallel
 from .loader import Loader, epoch_order, eval_loader, loader_class, steps_per_epoch, train_loader
 from .model import check_model, make_model
 from .parallel import Parallel, World, joined
-from .partition import partition, shares
-from .rscd import RoadData, read_dataset
+from .partition import partition, save_partition, shares
+from .preload import preload
+from .index import RoadData, read_dataset
 from .track import Tracker, provenance
 
 # %% ../nbs/42_train.ipynb #0ffffa58
@@ -53,7 +54,8 @@ def plan(
     check_model(t.model)
     loader_class(cfg.data.loader)
     check_strategy(t, world_size, t.workers_per_node or workers_per_node)
-    data = read_dataset(cfg.data.root)
+    root = preload(cfg.data.root, cfg.data.preload) if cfg.data.preload else cfg.data.root
+    data = read_dataset(root, cfg.data.on_bad_image)
     shards = partition(data.train.labels, world_size, cfg.data)
     if (t.batch_size // world_size) % t.accumulate:
         raise UserError(f"train.accumulate {t.accumulate} does not divide a worker's {t.batch_size // world_size} images a step; choose another, or change train.batch_size.")
@@ -76,8 +78,7 @@ def _try_shapes(cfg: TrainConfig, n_classes: int, local_batch: int) -> None:
 
 def _agree(cfg: Config, data: RoadData) -> None:
     "Make sure that all workers read the same list of images; raises UserError on every one if not."
-    names = [os.path.relpath(path, data.root) for split in (data.train, data.val) for path in split.paths]
-    mine = hashlib.sha256(json.dumps([names, cfg.train.model_dump(mode="json")]).encode()).hexdigest()
+    mine = hashlib.sha256(json.dumps([data.digest, cfg.train.model_dump(mode="json")]).encode()).hexdigest()
     all_of_them = [None] * dist.get_world_size()
     dist.all_gather_object(all_of_them, mine)
     if len(set(all_of_them)) > 1:
@@ -167,8 +168,8 @@ def _train_epoch(parallel: Parallel, loader: Loader, epoch: int, track: Tracker,
     return {"train_loss": mean_loss, "seconds": slowest.item(), "images_per_s": images_seen / slowest.item()}
 
 # %% ../nbs/42_train.ipynb #cb019bf3
-def _epochs(cfg: Config, plan: Plan, parallel: Parallel, run_dir: Path, track: Tracker) -> list[dict]:
-    "Train, score and save; the metrics of the scored epochs."
+def _epochs(cfg: Config, plan: Plan, parallel: Parallel, run_dir: Path, track: Tracker) -> tuple[list[dict], list[str]]:
+    "Train, score and save; the metrics of the scored epochs, and the images that turned out to be bad."
     t, world = cfg.train, parallel.world
     shard, local_batch = plan.shards[world.rank], t.batch_size // world.size
     train = train_loader(cfg, plan.data.train, shard, world.rank, world.size, world.device)
@@ -196,13 +197,24 @@ def _epochs(cfg: Config, plan: Plan, parallel: Parallel, run_dir: Path, track: T
             if world.rank == 0:
                 save_model(run_dir, model, cfg, plan.data.classes)
         save_epoch(run_dir, epoch, parallel, t.keep_checkpoints, {"train_seconds": seconds})
-    return scored
+    return scored, _gather_bad(plan.data, (train, val, calibration))
+
+
+def _gather_bad(data: RoadData, loaders: tuple[Loader, ...]) -> list[str]:
+    "The images that some worker could not decode, as paths in the data folder; said once."
+    mine = {os.path.relpath(loader.images.split.paths[p], data.root) for loader in loaders for p in loader.bad}
+    everyone = [None] * dist.get_world_size()
+    dist.all_gather_object(everyone, mine)
+    bad = sorted(set().union(*everyone))
+    if bad:
+        logger.warning(f"{len(bad)} images could not be decoded (in training others took their place, in validation they were left out): {', '.join(bad[:5])}{', ...' if len(bad) > 5 else ''}")
+    return bad
 
 # %% ../nbs/42_train.ipynb #1dfb3ea9
 FINAL = ("top1", "top5", "val_loss", "train_loss", "consensus")
 
 
-def make_record(cfg: Config, plan: Plan, parallel: Parallel, facts: dict, scored: list[dict], total_seconds: float, run_id: str) -> dict:
+def make_record(cfg: Config, plan: Plan, parallel: Parallel, facts: dict, scored: list[dict], bad: list[str], total_seconds: float, run_id: str) -> dict:
     "All that a table needs to know of a finished run."
     final, best = scored[-1], max(scored, key=lambda e: e["top1"])
     return {
@@ -222,6 +234,7 @@ def make_record(cfg: Config, plan: Plan, parallel: Parallel, facts: dict, scored
         "final": {k: final[k] for k in FINAL} | {"epoch": final["epoch"]},
         "best": {"top1": best["top1"], "epoch": best["epoch"]},
         "val_images": final["val_images"],
+        "bad_images": {"left_out": list(plan.data.left_out), "met": bad},
         "times": {"train_seconds": final["train_seconds"], "total_seconds": total_seconds},  # total: of the last attempt, start-up and scoring included
         "images_per_s": float(np.median([e["images_per_s"] for e in scored])),
         **facts,
@@ -255,12 +268,13 @@ def train(
         with joined(world, cfg.train.timeout):
             if world.rank == 0:
                 save_config(cfg, run_dir / "config.toml")
+                save_partition(run_dir, checked.data.train.labels, checked.shards, checked.data.classes, f"{cfg.data.name}, {cfg.data.split}, {world.size} workers")
             _agree(cfg, checked.data)
             _describe(cfg, checked, world)
             parallel = make_parallel(model, cfg.train, checked.steps_per_epoch, world)
-            scored = _epochs(cfg, checked, parallel, run_dir, track)
+            scored, bad = _epochs(cfg, checked, parallel, run_dir, track)
             parallel.close()
-            record = make_record(cfg, checked, parallel, facts, scored, time.perf_counter() - began, run_dir.name)
+            record = make_record(cfg, checked, parallel, facts, scored, bad, time.perf_counter() - began, run_dir.name)
             track.record(record)
             dist.barrier()  # no worker reports success before the record is there
         failed = False
@@ -277,6 +291,8 @@ def _describe(cfg: Config, checked: Plan, world: World) -> None:
     unseen, again = (sum(max(0, sign * (size - drawn)) for size in sizes) for sign in (1, -1))
     logger.info(f"{t.name}: {t.model} with {t.strategy}, {world.size} workers on {world.device.type}, {checked.steps_per_epoch} steps an epoch of {t.batch_size} images")
     logger.info(f"{cfg.data.name}: {n} training and {len(checked.data.val)} validation images, {len(checked.data.classes)} classes, {cfg.data.split}, {min(sizes)} to {max(sizes)} images a worker")
+    if checked.data.left_out:
+        logger.warning(f"{len(checked.data.left_out)} images cannot be used and are left out; see them with: rscd data check {checked.data.root}")
     if unseen or again:
         logger.info(f"every worker draws {drawn} images an epoch: {unseen} are left for other epochs, {again} are drawn a second time by workers with fewer")
     mixture = shares(checked.data.train.labels, checked.shards, len(checked.data.classes))
