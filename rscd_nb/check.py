@@ -9,7 +9,6 @@ __all__ = ['Findings', 'check_dataset', 'findings_text', 'contact_sheet', 'save_
 import hashlib
 import io
 import os
-import shutil
 import tempfile
 import warnings
 from dataclasses import dataclass

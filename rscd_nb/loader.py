@@ -137,13 +137,14 @@ class RoadImages(Dataset):
     def sound(self, get: Callable, position: int, epoch: int):  # what `get` returns or None, and the bad positions met; raises UserError
         "`get(position, epoch)`, or that of the image that takes its place."
         bad: list[int] = []
-        rng = np.random.default_rng([self.seed, epoch, position, 1])
         while True:
             try:
                 return get(position, epoch), bad
             except BadImage as e:
                 if not self.skip:
                     raise UserError(f"{e}; replace it or remove it, or let bad images be replaced with data.on_bad_image=skip.") from None
+            if not bad:
+                rng = np.random.default_rng([self.seed, epoch, position, 1])
             bad.append(position)
             if self.pool is None:
                 return None, bad

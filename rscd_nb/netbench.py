@@ -230,7 +230,7 @@ def draw_network(
     table, names = network_table(record), list(record["methods"])
     speeds = list(dict.fromkeys(table["mbit"]))
     if axes is None:
-        axes = plt.subplots(1, len(speeds), figsize=(1.8 + 2.9 * len(speeds), 0.5 + 0.23 * len(names)), sharey=True, squeeze=False, layout="constrained")[1][0]
+        axes = plt.subplots(1, len(speeds), figsize=(1.8 + 2.9 * len(speeds), 0.8 + 0.23 * len(names)), sharey=True, squeeze=False, layout="constrained")[1][0]
     colours = {"c": "0.45", "D": "C1", "p": "C1", "d": "C2", "G": "C0"}
     for ax, speed in zip(axes, speeds):
         rows = table[table["mbit"] == speed].set_index("method").loc[names]
@@ -248,7 +248,7 @@ def draw_network(
         ax.grid(alpha=0.3)
     axes[0].set_yticks(np.arange(len(names)), names, fontsize=8)
     axes[0].invert_yaxis()
-    axes[-1].legend(fontsize=7, loc="lower right")
+    axes[0].figure.legend(*axes[-1].get_legend_handles_labels(), fontsize=7, ncols=2, loc="outside lower center")  # on no dot, however few methods there are
     return axes
 
 
