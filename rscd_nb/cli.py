@@ -170,9 +170,10 @@ def loader(
     """
     from rscd_nb.index import read_dataset
     from rscd_nb.loaderbench import bench_loaders, loader_markdown, save_loader_bench
+    from rscd_nb.track import provenance
 
     sizes, counts = _numbers(crop, "--crop"), _numbers(threads, "--threads")
-    record = bench_loaders(read_dataset(path).train, sizes, counts, blocks)
+    record = bench_loaders(read_dataset(path).train, sizes, counts, blocks) | {k: v for k, v in provenance().items() if k != "host"}
     saved = save_loader_bench(record, out)
     print(loader_markdown(record))
     print(f"record, table and figure are in {saved}, {saved.with_suffix('.md').name} and {saved.with_suffix('.png').name}")

@@ -214,8 +214,8 @@ class TorchvisionLoader(Loader):
                 yield (images - self._mean) / self._std, good[1].to(self.device, non_blocking=True)
 
 # %% ../nbs/13_loader.ipynb #26f50ecd
-def _dali_pipeline(size: int, batch_size: int, threads: int, device: torch.device):
-    "JPEG bytes, window and flip in; normalised images (B, size, size, 3) out."
+def _dali_pipeline(size: int, batch_size: int, threads: int, device: torch.device, upto: str = "normalise"):
+    "JPEG bytes, window and flip in; normalised images (B, size, size, 3) out. A bench stops it earlier: after `decode` or `resize`."
     from nvidia.dali import Pipeline, fn, types
 
     on_gpu = device.type == "cuda"
@@ -227,9 +227,12 @@ def _dali_pipeline(size: int, batch_size: int, threads: int, device: torch.devic
             jpegs, anchor, shape, axes=[0, 1], normalized_anchor=False, normalized_shape=False,
             device="mixed" if on_gpu else "cpu", output_type=types.RGB,
         )  # fmt: skip
-        images = fn.resize(images, size=[size, size], interp_type=types.INTERP_LINEAR, antialias=True)
-        mean, std = ([255 * v for v in values] for values in (MEAN, STD))
-        pipe.set_outputs(fn.crop_mirror_normalize(images, mirror=flip, mean=mean, std=std, dtype=types.FLOAT, output_layout="HWC"))
+        if upto != "decode":
+            images = fn.resize(images, size=[size, size], interp_type=types.INTERP_LINEAR, antialias=True)
+        if upto == "normalise":
+            mean, std = ([255 * v for v in values] for values in (MEAN, STD))
+            images = fn.crop_mirror_normalize(images, mirror=flip, mean=mean, std=std, dtype=types.FLOAT, output_layout="HWC")
+        pipe.set_outputs(images, flip)  # DALI forgets inputs that no output needs
     pipe.build()
     return pipe
 
