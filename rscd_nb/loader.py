@@ -111,6 +111,8 @@ class RoadImages(Dataset):
         try:
             data = np.fromfile(self.split.paths[position], dtype=np.uint8)
             width, height = Image.open(io.BytesIO(data)).size  # parses the header only
+        except Image.DecompressionBombError:
+            raise self.bad(position, "it claims more pixels than a photograph has") from None
         except OSError as e:
             raise self.bad(position, e.strerror or "not an image") from None
         if self.min_scale is None:
