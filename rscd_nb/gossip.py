@@ -15,7 +15,7 @@ from loguru import logger
 from torch import Tensor, nn
 
 from .config import TrainConfig, UserError
-from .parallel import AllReduce, DecentDP, Parallel, World
+from .parallel import AllReduce, DecentDP, Parallel, World, patience
 from .topology import Topology, make_topology
 from .wire import WIRES, in_memory_order, lay_out, link_seed
 
@@ -83,12 +83,13 @@ class Gossip(Parallel):
         self._next = 0  # the bucket whose turn it is
         self._dense_steps = round(cfg.sync_epochs * steps_per_epoch)  # everything is exchanged at every step up to there
         mine = sorted({self.topology.peers(world.rank, t) for t in range(len(self.topology.rounds))})
-        self._teams = _teams(self.topology)
+        self._teams = _teams(self.topology, cfg.timeout)
         share_mb = sum(p.numel() for p in self._params) * 4 / 2**20 / cfg.every
         limit_mb = min(cfg.bucket_mb or math.inf, share_mb / 2 if cfg.every > 1 else math.inf)  # so that turns can be dealt fairly
         self._buckets = [_Bucket(named, self) for named in _fill(self._in_ready_order(), limit_mb)]
+        wait, _ = patience(cfg.timeout)
         # gloo announces a receive on the connection that an earlier bucket may be filling just then: with a connection for each bucket none waits behind another.
-        self._lanes = [dist.new_group() if world.device.type == "cpu" and world.size > 1 else None for _ in self._buckets]
+        self._lanes = [dist.new_group(timeout=wait) if world.device.type == "cpu" and world.size > 1 else None for _ in self._buckets]
         self._hooks = []
         for bucket, turn in zip(self._buckets, _deal([len(b.flat) for b in self._buckets], cfg.every)):
             bucket.turn = turn
@@ -240,10 +241,10 @@ class Gossip(Parallel):
             dist.destroy_process_group(lane)
 
 
-def _teams(topology: Topology) -> dict[tuple[int, ...], dist.ProcessGroup]:
+def _teams(topology: Topology, timeout: float) -> dict[tuple[int, ...], dist.ProcessGroup]:
     "A process group for every group of more than two; all workers make all of them, in the same order."
     groups = sorted({g for groups in topology.rounds for g in groups if len(g) > 2})
-    return {g: dist.group.WORLD if len(g) == topology.world_size else dist.new_group(list(g)) for g in groups}
+    return {g: dist.group.WORLD if len(g) == topology.world_size else dist.new_group(list(g), timeout=patience(timeout)[0]) for g in groups}
 
 # %% ../nbs/32_gossip.ipynb #ba0a38e2
 def check_strategy(

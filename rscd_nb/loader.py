@@ -204,8 +204,9 @@ class TorchvisionLoader(Loader):
         if not hasattr(self, "_mean"):
             self._mean, self._std = (torch.tensor(x, device=self.device).mul(255).view(1, 3, 1, 1) for x in (MEAN, STD))
         batches = DataLoader(
-            self.images, batch_sampler=self.keys(epoch, first), num_workers=self.threads, collate_fn=_collate, pin_memory=self.device.type == "cuda"
-        )
+            self.images, batch_sampler=self.keys(epoch, first), num_workers=self.threads, collate_fn=_collate, pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # from the global one it would draw a number, and an epoch begun twice would draw two
+        )  # fmt: skip
         for batch in batches:
             if isinstance(batch, UserError):
                 raise batch

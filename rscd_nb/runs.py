@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ANALYSIS', 'Run', 'load_runs', 'settings', 'describe_setting', 'interval', 'format_interval', 'arms_table', 'by_arm',
-           'epochs_frame', 'compare', 'time_to_accuracy', 'sharing_a_machine', 'show_figure', 'show_table',
-           'write_reports', 'write_readme']
+           'epochs_frame', 'compare', 'time_to_accuracy', 'sharing_a_machine', 'run_state', 'states_table',
+           'show_figure', 'show_table', 'write_reports', 'write_readme']
 
 # %% ../nbs/60_runs.ipynb #cb3feb2c
 import base64
@@ -14,9 +14,10 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,8 @@ import pandas as pd
 from scipy import stats
 
 import rscd_nb
-from .config import TrainConfig, UserError, write_atomic
-from .launch import execute_notebook
+from .config import TrainConfig, UserError, read_config, write_atomic
+from .launch import execute_notebook, is_free
 
 # %% ../nbs/60_runs.ipynb #45e2bef4
 @dataclass(frozen=True)
@@ -246,6 +247,78 @@ def sharing_a_machine(
         if max(beside, default=0) > share * (ended - began):
             found.append(run)
     return found
+
+# %% ../nbs/60_runs.ipynb #f8585859
+def _queue() -> dict[str, str]:
+    "States of this user's jobs in Slurm, in small letters, by number; empty without Slurm."
+    if not shutil.which("squeue"):
+        return {}
+    try:
+        lines = subprocess.run(["squeue", "--me", "--noheader", "--format=%A %T"], capture_output=True, text=True, timeout=10).stdout.splitlines()
+    except subprocess.TimeoutExpired:
+        return {}
+    return {job: state.lower() for job, state in (line.split() for line in lines)}
+
+
+def _held(lock: Path) -> bool:
+    "Whether a launcher holds a run's lock."
+    try:
+        with open(lock) as file:
+            return not is_free(file)
+    except OSError:
+        return False
+
+
+def run_state(
+    run_dir: Path,
+    queue: dict[str, str],  # as `_queue` gives
+) -> dict | None:  # what a row of the table needs; None for a folder that is no run
+    "How far a run is."
+    if not (run_dir / "config.toml").is_file():
+        return None
+    read = lambda name: json.loads((run_dir / name).read_text()) if (run_dir / name).is_file() else {}
+    about, path = read("state.json"), run_dir / "metrics.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.is_file() else []
+    job = about.get("job")
+    if (run_dir / "record.json").is_file():
+        state = "finished"
+    elif _held(run_dir.with_name(f".{run_dir.name}.lock")) or queue.get(job) == "running":
+        state = "running"
+    elif job in queue:
+        state = queue[job]
+    else:
+        state = "failed" if list(run_dir.glob("log/failure-rank*.json")) else "stopped"
+    steps, scored = [m for m in lines if m["kind"] == "step"], [m for m in lines if m["kind"] == "epoch"]
+    left = None
+    if state == "running" and steps and about:
+        batch = read_config(run_dir / "config.toml").train.batch_size
+        left = (about["steps"] - steps[-1]["step"]) * batch / float(np.median([m["images_per_s"] for m in steps[-20:]]))
+    step = max((m["step"] for m in lines), default=0)
+    return {"run": run_dir.name, "state": state, "job": job, "step": step, "steps": about.get("steps"), "epoch": (steps or scored or [{"epoch": 0}])[-1]["epoch"],
+            "top1": scored[-1]["top1"] if scored else None, "seconds_left": left}  # fmt: skip
+
+
+def states_table(
+    runs: str | Path,  # folder of run folders
+) -> str:  # raises UserError if there is no run
+    "A line for each run: state, epoch, steps, top-1, time left."
+    queue = _queue()
+    folders = sorted(p for p in Path(runs).glob("*") if p.is_dir())
+    states = [state for folder in folders if (state := run_state(folder, queue))]
+    if not states:
+        raise UserError(f"there is no run in {runs}; train one with: rscd train, or name another folder with --runs.")
+    rows = [
+        {
+            "run": s["run"],
+            "state": s["state"] + (f" (job {s['job']})" if s["job"] and s["state"] != "finished" else ""),
+            "epoch": s["epoch"],
+            "step": f"{s['step']}/{s['steps']}" if s["steps"] else str(s["step"]),
+            "top-1 (%)": "" if s["top1"] is None else f"{s['top1']:.2f}",
+            "time left": "" if s["seconds_left"] is None else str(timedelta(seconds=round(s["seconds_left"]))),
+        }
+        for s in states
+    ]
+    return pd.DataFrame(rows).to_string(index=False)
 
 # %% ../nbs/60_runs.ipynb #c72af5c0
 def show_figure(

@@ -11,6 +11,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -97,7 +98,7 @@ class Tracker:
     ):
         self.run_dir, self.main = run_dir, world.rank == 0
         start_log(run_dir, world.rank)
-        self._bar = tqdm(total=steps, desc=cfg.train.name, unit="step", disable=not self.main, mininterval=1, dynamic_ncols=True)
+        self._bar = tqdm(total=steps, desc=cfg.train.name, unit="step", disable=not self.main, mininterval=float(os.environ.get("TQDM_MININTERVAL", 1)), dynamic_ncols=True)
         self._file = None
         self._wandb = start_wandb(cfg, run_dir) if self.main else None
 
@@ -112,6 +113,8 @@ class Tracker:
         lines = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.exists() else []
         lines = [line for line in lines if line["step"] <= step]
         write_atomic(path, "".join(json.dumps(line) + "\n" for line in lines))
+        state = {"steps": self._bar.total, "job": os.environ.get("SLURM_JOB_ID"), "host": platform.node(), "started": time.time(), "from_step": step}
+        write_atomic(self.run_dir / "state.json", json.dumps(state))
         self._file = open(path, "a", buffering=1)
         self._bar.update(step)
         return lines

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# 32 T4 GPUs: 4 nodes with 8 workers each. From the top of the checkout:
+#   sbatch -A PROJECT slurm/32xT4.sh config/data/rscd.toml config/train/decent_resnet50.toml [--set KEY=VALUE ...]
+#SBATCH --job-name=rscd-32xT4
+#SBATCH --nodes=4
+#SBATCH --ntasks-per-node=8
+#SBATCH --gpus-per-node=T4:8
+#SBATCH --cpus-per-task=4
+#SBATCH --time=24:00:00
+#SBATCH --signal=USR1@120
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output=%x-%j.log
+exec slurm/launch.sh "$@"

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# 8 A100 GPUs: 2 nodes with 4 workers each. From the top of the checkout:
+#   sbatch -A PROJECT slurm/8xA100.sh config/data/rscd.toml config/train/decent_resnet50.toml [--set KEY=VALUE ...]
+#SBATCH --job-name=rscd-8xA100
+#SBATCH --nodes=2
+#SBATCH --ntasks-per-node=4
+#SBATCH --gpus-per-node=A100:4
+#SBATCH --cpus-per-task=8
+#SBATCH --time=24:00:00
+#SBATCH --signal=USR1@120
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output=%x-%j.log
+exec slurm/launch.sh "$@"

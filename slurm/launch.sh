@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# What every script here does once Slurm has given it nodes: start one launcher on each, which starts that node's workers.
+# The scripts differ in their headers alone. Further settings, all optional, by variables of the shell that calls sbatch:
+#   RSCD_VENV   the virtual environment       (.venv)
+#   RSCD_RUNS   the folder for run folders    (runs), on a file system that all nodes share
+set -uo pipefail
+
+fail() {
+    echo "rscd: $*" >&2
+    exit 2
+}
+
+[[ -n "${SLURM_JOB_ID:-}" ]] || fail "the scripts in slurm/ are for sbatch: sbatch -A PROJECT slurm/cpu.sh DATA.toml TRAIN.toml"
+[[ -n "${SLURM_NTASKS_PER_NODE:-}" ]] || fail "give the job --ntasks-per-node, the workers on each node; --ntasks alone does not say."
+if [[ "${1:-}" == --sweep ]]; then
+    [[ -n "${2:-}" && -n "${SLURM_ARRAY_TASK_ID:-}" ]] || fail "--sweep FILE is what rscd sweep submits, as a job array; use that."
+    what=(--sweep "$2" --cell "$SLURM_ARRAY_TASK_ID")
+elif [[ $# -ge 2 && "$1" != -* && "$2" != -* ]]; then
+    what=(--data "$1" --train "$2")
+else
+    fail "name two files, then further options: sbatch -A PROJECT ${SLURM_JOB_NAME:-SCRIPT} DATA.toml TRAIN.toml [--set KEY=VALUE ...]"
+fi
+shift 2
+
+rscd="${RSCD_VENV:-$PWD/.venv}/bin/rscd"
+# Run by bash on each node, which fills in the variables: a node may lack what this one has.
+# shellcheck disable=SC2016
+check='[[ -x "$0" ]] || { echo "rscd: there is no $0 on $(hostname); make it with make .venv/installed, or name another with RSCD_VENV." >&2; exit 2; }; exec "$0" "$@"'
+[[ -x "$rscd" ]] || fail "there is no $rscd on $(hostname); make it with make .venv/installed, or name another with RSCD_VENV."
+
+workers="${SLURM_NTASKS_PER_NODE}"
+cpus=$((workers * ${SLURM_CPUS_PER_TASK:-1}))
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}" TQDM_MININTERVAL="${TQDM_MININTERVAL:-30}"
+# --wait: when one launcher has ended, the others get so many seconds. $TMPDIR is filled in by the program, on each node.
+# shellcheck disable=SC2016
+srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --cpus-per-task="$cpus" --wait=5 \
+    bash -c "$check" "$rscd" train --slurm --nproc "$workers" "${what[@]}" --runs "${RSCD_RUNS:-runs}" --set 'data.preload=$TMPDIR' "$@"
+code=$?
+if [[ $code == 75 ]]; then # stopped because the time was nearly up, with everything saved
+    scontrol requeue "$SLURM_JOB_ID" && exit 0
+fi
+exit $code
