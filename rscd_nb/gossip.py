@@ -39,6 +39,10 @@ class _Bucket:
             here = self.flat[piece.start : piece.start + p.numel()]
             here.copy_(in_memory_order(p))
             p.data = here.as_strided(p.shape, p.stride())
+        between = torch.ones(size, dtype=torch.bool)
+        for piece in pieces:
+            between[piece.start : piece.start + piece.numel] = False
+        self.padding = between.nonzero().flatten().to(parallel.world.device)  # int2 has no code for "no change": even what is not a weight moves
         self.wire = WIRES[parallel.cfg.wire](pieces, parallel.cfg)
         self.optimizer = parallel._optimizer(named)
         self.scheduler = parallel._scheduler(self.optimizer)
@@ -208,6 +212,7 @@ class Gossip(Parallel):
                 "optimizer": b.optimizer.state_dict(),
                 "scheduler": b.scheduler.state_dict(),
                 "rounds": b.rounds,
+                "padding": b.flat[b.padding],
                 "links": [[list(group), link] for group, link in b.links.items()],
                 "in_flight": b.flight and [list(b.flight.group), b.flight.messages],
             }
@@ -223,6 +228,7 @@ class Gossip(Parallel):
             bucket.optimizer.load_state_dict(saved["optimizer"])
             bucket.scheduler.load_state_dict(saved["scheduler"])
             bucket.rounds = saved["rounds"]
+            bucket.flat[bucket.padding] = saved["padding"].to(here)
             bucket.links = {tuple(group): [t.to(here) for t in link] for group, link in saved["links"]}
             flight = saved["in_flight"]
             bucket.flight = flight and _Flight(tuple(flight[0]), [t.to(here) for t in flight[1]])
