@@ -28,6 +28,9 @@ class UserError(Exception):
 class Stopped(Exception):
     "The run was asked to stop and has saved its state: neither a failure nor the end."
 
+    def _render_traceback_(self) -> list[str]:  # Jupyter's: a full traceback takes seconds to render, and there is nothing to find in it
+        return [str(self)]
+
 # %% ../nbs/00_config.ipynb #23f13d30
 def nearest(
     word: str,  # what the user wrote

@@ -182,6 +182,8 @@ def main() -> None:
     except Exception as error:
         if getattr(error, "ename", "") == "Stopped":
             Path(os.environ["RSCD_STOP_FILE"] + "ped").touch()
+            sys.stdout.flush(), sys.stderr.flush()
+            os._exit(0)  # taking Python and torch apart takes a second or two, and a cluster's patience is short
         else:
             _note_failure(run_dir, rank, error, out)
             sys.exit(1)
