@@ -3,11 +3,11 @@ PYTHON ?= python3
 EXTRAS ?= dev,dali-cuda110
 RSCD := .venv/bin/rscd
 
-.PHONY: help quickstart test lab reports docs bench clean
+.PHONY: help quickstart test lab slurm-lab reports docs bench clean
 .DELETE_ON_ERROR:
 
 help:  ## what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
 
 .venv/installed: settings.ini setup.py pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or 3.12 is needed; choose one with: make PYTHON=/path/to/python3"; exit 1; }
@@ -27,6 +27,9 @@ test: .venv/installed  ## every notebook as a test, and that package and noteboo
 
 lab: .venv/installed  ## the notebooks in JupyterLab
 	.venv/bin/jupyter lab nbs
+
+slurm-lab: .venv/installed  ## a shell with a Slurm cluster of this machine alone (needs slurm-wlm and munge)
+	.venv/bin/python -m rscd_nb.slurmlab
 
 reports: .venv/installed  ## Method, Results and README from reports/records
 	$(RSCD) report --runs reports/records --out reports --readme README.md

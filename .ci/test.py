@@ -1,5 +1,6 @@
 """Runs every notebook as a test with nbdev, in a process of its own, then the checks of the repository as a whole."""
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,9 +35,26 @@ def unchanged(name: str, command: str) -> bool:
     return run(name, "bash", "-c", script)
 
 
+def slurm_flags() -> list[str]:
+    """Run the cells that need Slurm's daemons where those are installed or can be."""
+    from rscd_nb.slurmlab import missing_daemons
+
+    if missing_daemons() and os.geteuid() == 0 and shutil.which("apt-get"):
+        env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-qq", "--no-install-recommends", "slurm-wlm", "munge"]):
+            done = subprocess.run(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=300)
+            if done.returncode:
+                print(done.stderr[-500:], flush=True)
+    if missing := missing_daemons():
+        print(f"skipped the cells that start Slurm: {', '.join(missing)} not installed (Debian: apt install slurm-wlm munge)", flush=True)
+        return []
+    return ["--flags", "slurm"]
+
+
 notebooks = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if not any(part.startswith((".", "_")) for part in p.relative_to(ROOT).parts))
+flags = slurm_flags()
 # One after another: several notebooks start workers of their own, and some measure time.
-results = [run(str(p.relative_to(ROOT)), str(BIN / "nbdev_test"), "--path", str(p), "--n_workers", "0") for p in notebooks]
+results = [run(str(p.relative_to(ROOT)), str(BIN / "nbdev_test"), "--path", str(p), "--n_workers", "0", *flags) for p in notebooks]
 results += [unchanged(f"{tool} leaves no change", tool) for tool in ("nbdev_export", "nbdev_clean")]
 results += [unchanged("the documentation's pages are made", "python -c 'from nbdev.serve import proc_nbs; proc_nbs()'")]
 print(f"{sum(results)} passed, {len(results) - sum(results)} failed")

@@ -23,18 +23,24 @@ fi
 shift 2
 
 rscd="${RSCD_VENV:-$PWD/.venv}/bin/rscd"
-# Run by bash on each node, which fills in the variables: a node may lack what this one has.
+# Run by bash on each node, which fills in the variables: a node may lack what this one has. A launcher that fails has said why, and takes the others with it;
+# one that was stopped (75) has not failed. Signals are for the launcher: the bash around it waits.
 # shellcheck disable=SC2016
-check='[[ -x "$0" ]] || { echo "rscd: there is no $0 on $(hostname); make it with make .venv/installed, or name another with RSCD_VENV." >&2; exit 2; }; exec "$0" "$@"'
+on_node='[[ -x "$0" ]] || { echo "rscd: there is no $0 on $(hostname); make it with make .venv/installed, or name another with RSCD_VENV." >&2; exit 2; }
+trap : TERM USR1
+"$0" "$@"
+code=$?
+[[ $code == 0 || $code == 75 ]] || scancel --signal=KILL "$SLURM_JOB_ID.$SLURM_STEP_ID"
+exit $code'
 [[ -x "$rscd" ]] || fail "there is no $rscd on $(hostname); make it with make .venv/installed, or name another with RSCD_VENV."
 
 workers="${SLURM_NTASKS_PER_NODE}"
 cpus=$((workers * ${SLURM_CPUS_PER_TASK:-1}))
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}" TQDM_MININTERVAL="${TQDM_MININTERVAL:-30}"
-# --wait: when one launcher has ended, the others get so many seconds. $TMPDIR is filled in by the program, on each node.
+# $TMPDIR is filled in by the program, on each node.
 # shellcheck disable=SC2016
-srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --cpus-per-task="$cpus" --wait=5 \
-    bash -c "$check" "$rscd" train --slurm --nproc "$workers" "${what[@]}" --runs "${RSCD_RUNS:-runs}" --set 'data.preload=$TMPDIR' "$@"
+srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --cpus-per-task="$cpus" --wait=0 \
+    bash -c "$on_node" "$rscd" train --slurm --nproc "$workers" "${what[@]}" --runs "${RSCD_RUNS:-runs}" --set 'data.preload=$TMPDIR' "$@"
 code=$?
 if [[ $code == 75 ]]; then # stopped because the time was nearly up, with everything saved
     scontrol requeue "$SLURM_JOB_ID" && exit 0
