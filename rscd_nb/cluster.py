@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,11 +92,30 @@ class Cluster:
                 os.environ.setdefault(name, interface)
         if self.node == 0:
             with socket.socket() as probe:
+                try:
+                    probe.bind((self.host, 0))
+                except OSError as e:
+                    raise UserError(f"the workers are to meet at {self.host}, which is not {self.name}, the job's first node ({e.strerror}); unset MASTER_ADDR, or set it to an address of that node.") from None
+            with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
                     probe.bind(("", self.port))
                 except OSError as e:
                     raise UserError(f"port {self.port} of {self.name} is not free ({e.strerror}); choose another with MASTER_PORT.") from None
+
+    def reach(
+        self,
+        timeout: float = 300,  # seconds; the first node may be slow to start
+    ) -> None:  # raises UserError
+        "Wait until the first node listens: torch's own attempts take long to end and end in a stack trace."
+        until = time.monotonic() + timeout
+        while self.node > 0:
+            try:
+                return socket.create_connection((self.host, self.port), timeout=5).close()
+            except OSError as e:
+                if time.monotonic() > until:
+                    raise UserError(f"{self.name} does not reach the job's first node at {self.host}, port {self.port} ({e.strerror or e}); see that nodes may open connections to each other, or ask for other nodes.") from None
+                time.sleep(0.5)
 
     def rendezvous(self, timeout: int = 300) -> dict:  # timeout: seconds for all launchers to be there
         "What torchrun's launcher needs to know: each node has its place, and node 0 listens."

@@ -66,6 +66,8 @@ def _torchrun(entrypoint, args: tuple, nproc: int, restarts: int = 0, cluster: C
         **meet,
     )  # fmt: skip
     threads = max(1, len(os.sched_getaffinity(0)) // nproc) if hasattr(os, "sched_getaffinity") else 1
+    if cluster:
+        cluster.reach()
     with _own_signals(), _environment(OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", str(threads))):
         return elastic_launch(config, entrypoint)(*args)
 
