@@ -56,11 +56,11 @@ def _configure(folder: Path, nodes: int, cpus: int, gpus: dict[str, int]) -> Non
         f"SlurmctldLogFile={folder}/slurmctld.log", f"SlurmdLogFile={folder}/slurmd.%n.log",
         "ProctrackType=proctrack/linuxproc", "TaskPlugin=task/none", "SelectType=select/cons_tres", "SelectTypeParameters=CR_CPU", "SchedulerType=sched/backfill",
         "SchedulerParameters=batch_sched_delay=0,bf_interval=2,sched_interval=2", "ReturnToService=2", "JobRequeue=1", "SlurmdParameters=config_overrides",  # more CPUs than there are
-        "AccountingStorageType=accounting_storage/none", "JobAcctGatherType=jobacct_gather/none",
+        "EnforcePartLimits=ALL", "AccountingStorageType=accounting_storage/none", "JobAcctGatherType=jobacct_gather/none",
         *(["GresTypes=gpu"] if gpus else []),
         *(f"NodeName=n{i + 1} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} State=UNKNOWN" + (f" Gres={gres}" if gpus else "") for i, port in enumerate(ports)),
         "PartitionName=lab Nodes=ALL Default=YES MaxTime=INFINITE State=UP",
-        "PartitionName=billed Nodes=ALL MaxTime=INFINITE State=UP AllowAccounts=project",  # to try -A
+        "PartitionName=billed Nodes=ALL MaxTime=INFINITE State=UP AllowAccounts=nobody",  # without a data base of accounts, none is right here: to see a refusal
     ]  # fmt: skip
     write_atomic(folder / "slurm.conf", "\n".join(lines) + "\n")
     write_atomic(folder / "cgroup.conf", "CgroupPlugin=cgroup/v1\n")
