@@ -16,10 +16,10 @@ def run(name: str, *command: str) -> bool:
     began = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     try:
-        output, good = process.communicate(timeout=600)[0], process.returncode == 0
+        output, good = process.communicate(timeout=1200)[0], process.returncode == 0
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        output, good = process.communicate()[0] + "\nnot done after 600 s", False
+        output, good = process.communicate()[0] + "\nnot done after 1200 s", False
     print(f"{'ok' if good else 'FAILED':6} {name} ({time.perf_counter() - began:.0f} s)", flush=True)
     if not good:
         print(output[-8000:], flush=True)
