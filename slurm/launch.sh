@@ -30,16 +30,16 @@ on_node='[[ -x "$0" ]] || { echo "rscd: there is no $0 on $(hostname); make it w
 trap : TERM USR1
 "$0" "$@"
 code=$?
-[[ $code == 0 || $code == 75 ]] || scancel --signal=KILL "$SLURM_JOB_ID.$SLURM_STEP_ID"
+[[ $code == 0 || $code == 75 ]] || { sleep 1; scancel --signal=KILL "$SLURM_JOB_ID.$SLURM_STEP_ID"; } # by then the others have begun
 exit $code'
 [[ -x "$rscd" ]] || fail "there is no $rscd on $(hostname); make it with make .venv/installed, or name another with RSCD_VENV."
 
 workers="${SLURM_NTASKS_PER_NODE}"
 cpus=$((workers * ${SLURM_CPUS_PER_TASK:-1}))
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}" TQDM_MININTERVAL="${TQDM_MININTERVAL:-30}"
-# $TMPDIR is filled in by the program, on each node.
+# --wait: a launcher that outlives another by so many seconds hangs. $TMPDIR is filled in by the program, on each node.
 # shellcheck disable=SC2016
-srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --cpus-per-task="$cpus" --wait=0 \
+srun --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --cpus-per-task="$cpus" --wait=60 \
     bash -c "$on_node" "$rscd" train --slurm --nproc "$workers" "${what[@]}" --runs "${RSCD_RUNS:-runs}" --set 'data.preload=$TMPDIR' "$@"
 code=$?
 if [[ $code == 75 ]]; then # stopped because the time was nearly up, with everything saved
