@@ -83,7 +83,7 @@ class Gossip(Parallel):
         super().__init__(model, cfg, steps_per_epoch, world)
         self._forward = self.model
         self.topology = make_topology(cfg.topology, world.size, cfg.workers_per_node or world.local_size)
-        self.bytes_sent = 0  # by this worker, in messages
+        self._bytes_sent = 0
         self._next = 0  # the bucket whose turn it is
         self._dense_steps = round(cfg.sync_epochs * steps_per_epoch)  # everything is exchanged at every step up to there
         mine = sorted({self.topology.peers(world.rank, t) for t in range(len(self.topology.rounds))})
@@ -181,7 +181,7 @@ class Gossip(Parallel):
             messages = [torch.empty_like(mine) for _ in group]
             bucket.flight = _Flight(group, messages, [dist.all_gather(messages, mine, group=self._teams[group], async_op=True)])
             sent = mine.numel() * (len(group) - 1)
-        self.bytes_sent += sent * mine.element_size()
+        self._bytes_sent += sent * mine.element_size()
 
     def _receive(self, bucket: _Bucket) -> None:
         "Wait for the exchange under way, and mix."
@@ -202,6 +202,10 @@ class Gossip(Parallel):
                 work.wait()
 
     @property
+    def bytes_sent(self):
+        return self._bytes_sent
+
+    @property
     def lr(self):
         return self._buckets[0].scheduler.get_last_lr()[0]
 
@@ -218,11 +222,11 @@ class Gossip(Parallel):
             }
             for b in self._buckets
         ]
-        return super().state_dict() | {"bytes_sent": self.bytes_sent, "buckets": buckets}
+        return super().state_dict() | {"bytes_sent": self._bytes_sent, "buckets": buckets}
 
     def load_state_dict(self, state):
         super().load_state_dict(state)
-        self.bytes_sent = state["bytes_sent"]
+        self._bytes_sent = state["bytes_sent"]
         here = self.world.device
         for bucket, saved in zip(self._buckets, state["buckets"]):
             bucket.optimizer.load_state_dict(saved["optimizer"])

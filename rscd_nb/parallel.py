@@ -29,6 +29,7 @@ from torch.nn.utils import parameters_to_vector
 
 from .config import TrainConfig, UserError
 from .optim import make_optimizer, make_scheduler, no_decay
+from .topology import make_topology
 from .wire import in_memory_order
 
 BUCKET_MB = 25  # what DDP and decent-dp put into a bucket, MiB
@@ -288,6 +289,15 @@ class Parallel:
         self._scale, self._good_steps = state["loss_scale"]["scale"], state["loss_scale"]["good_steps"]
         self.model.load_state_dict(state["model"])
 
+    @property
+    def bytes_sent(self) -> float:
+        "By this worker so far, to agree on a model: messages alone, without headers and measurements. By formula, where a library sends them."
+        return 0.0
+
+    @property
+    def _model_bytes(self) -> int:
+        return sum(p.numel() * p.element_size() for p in self._params)
+
     def close(self) -> None:
         "Wait for what is still on the wire; no step may follow."
 
@@ -351,6 +361,24 @@ class AllReduce(Parallel):
         if alone and self.steps % self.cfg.every == 0:
             average_([in_memory_order(p) for p in self._params])
 
+    @property
+    def bytes_sent(self):
+        "A ring All-Reduce passes every number on 2 (n - 1) / n times (Patarasuk and Yuan 2009, doi 10.1016/j.jpdc.2008.09.002)."
+        cfg = self.cfg
+        plain = min(self.steps, self._plain_steps) if cfg.every > 1 or cfg.wire == "lowrank" else 0
+        after = self.steps // cfg.every - plain // cfg.every
+        each = {"fp32": self._model_bytes, "bf16": self._model_bytes / 2}.get(cfg.wire) or self._powersgd_bytes()
+        return 2 * (self.world.size - 1) / self.world.size * (plain * self._model_bytes + after * each)
+
+    def _powersgd_bytes(self) -> int:
+        "Two thin factors for every matrix that they make smaller by half, by the rule of torch's hook; the rest as it is."
+        total = 0
+        for p in self._params:
+            rows, columns = p.shape[0], p.numel() // p.shape[0]
+            factors = (rows + columns) * min(rows, columns, self.cfg.wire_rank)
+            total += 4 * (factors if p.ndim > 1 and 2 * factors < p.numel() else p.numel())
+        return total
+
     def start_consensus(self):
         "Workers that agree at every step have nothing to measure."
         if self.cfg.every > 1:
@@ -395,6 +423,7 @@ class DecentDP(Parallel):
             raise UserError("decent-dp uses the GPU wherever there is one; set CUDA_VISIBLE_DEVICES='' to train on the CPU.")
         per_node = cfg.workers_per_node or world.local_size
         logger.disable("decent_dp")  # debugging lines on rank 0 only
+        self._topology = make_topology(cfg.topology, world.size, per_node)
         self._ddp = DecentralizedDataParallel(
             self.model, self._optimizer, self._scheduler, cfg.topology, bucket_size_in_mb=cfg.bucket_mb or BUCKET_MB, _local_world_size=per_node
         )
@@ -415,6 +444,12 @@ class DecentDP(Parallel):
         self._ddp(torch.empty(0))
         self._ddp._model = self.model
         self._ddp._comm_ops = [_Arrived() for _ in self._ddp._comm_ops]
+
+    @property
+    def bytes_sent(self):
+        "Every bucket is summed within a group of m after every update, as decent-dp does it: 2 (m - 1) / m times the model."
+        sizes = [len(self._topology.peers(self.world.rank, t)) for t in range(len(self._topology.rounds))]  # mean over a period
+        return sum(2 * (m - 1) / m for m in sizes) / len(sizes) * self._model_bytes * self.steps
 
     @property
     def lr(self):

@@ -376,7 +376,7 @@ def _keep_records(runs: list[Run], benches: list[Path], folder: Path) -> None:
         record = {k: v for k, v in run.record.items() if k != "host"} | {"machine": f"machine {machines.index(_machine(run)) + 1}"}
         record["config"] = record["config"] | {"data": record["config"]["data"] | {"root": record["data"]["name"], "preload": None}}
         write_atomic(folder / record["run"] / "record.json", json.dumps(record, indent=1) + "\n")
-        epochs = (json.dumps(m) + "\n" for m in run.metrics if m["kind"] == "epoch")
+        epochs = (json.dumps({k: v for k, v in m.items() if k != "confusion"}) + "\n" for m in run.metrics if m["kind"] == "epoch")  # the last one's is in the record
         write_atomic(folder / record["run"] / "metrics.jsonl", "".join(epochs))
 
 

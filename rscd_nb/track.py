@@ -134,7 +134,7 @@ class Tracker:
         self._file.write(json.dumps({"kind": kind, **values}) + "\n")
         if "loss" in values:
             self._bar.set_postfix_str(f"epoch {values['epoch']} loss {values['loss']:.3f}", refresh=False)
-        self._to_wandb(lambda run: run.log({f"{kind}/{k}": v for k, v in values.items() if k != "step"}, step=values["step"]))
+        self._to_wandb(lambda run: run.log({f"{kind}/{k}": v for k, v in values.items() if k not in ("step", "confusion")}, step=values["step"]))
 
     def _to_wandb(self, action) -> None:
         "Do something with the wandb run, if there is one; should that fail, go on without it."

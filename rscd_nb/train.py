@@ -105,17 +105,20 @@ def make_run_dir(
 def evaluate(
     model: nn.Module,  # in evaluation mode
     loader: Loader,  # this worker's share of the images
-) -> dict[str, float]:  # loss (nats), top1 and top5 (percent), images: over all workers
+    n_classes: int,
+) -> dict:  # loss (nats), top1 and top5 (percent), images, and confusion[true class][predicted class] in images: over all workers
     "Score a model on the images of all workers together."
-    totals = torch.zeros(4, dtype=torch.float64, device=loader.device)
+    totals, confusion = torch.zeros(3, dtype=torch.float64, device=loader.device), torch.zeros(n_classes**2, dtype=torch.float64, device=loader.device)
     for images, labels in loader.epoch():
         logits = model(images).float()
-        hits = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
+        best = logits.topk(min(5, n_classes), dim=1).indices
         loss = F.cross_entropy(logits, labels, reduction="sum")
-        totals += torch.stack([loss, hits[:, 0].sum(), hits.sum(), torch.tensor(len(labels), device=loader.device)])
+        totals += torch.stack([loss, (best == labels[:, None]).sum(), torch.tensor(len(labels), device=loader.device)])
+        confusion += torch.bincount(labels * n_classes + best[:, 0], minlength=n_classes**2)
     dist.all_reduce(totals)
-    loss, top1, top5, images = totals.tolist()
-    return {"val_loss": loss / images, "top1": 100 * top1 / images, "top5": 100 * top5 / images, "val_images": int(images)}
+    dist.all_reduce(confusion)
+    (loss, top5, images), confusion = totals.tolist(), confusion.view(n_classes, n_classes).long()
+    return {"val_loss": loss / images, "top1": 100 * confusion.trace().item() / images, "top5": 100 * top5 / images, "val_images": int(images), "confusion": confusion.tolist()}
 
 # %% ../nbs/42_train.ipynb #4694ce6a
 class StopRequest:
@@ -251,7 +254,7 @@ def _epochs(cfg: Config, plan: Plan, parallel: Parallel, run_dir: Path, track: T
         progress = Progress(epochs=epoch, train_seconds=progress.train_seconds + progress.seconds)
         if epoch == t.epochs or parallel.steps == t.max_steps or epoch % t.eval_every == 0:
             model = parallel.averaged(images for images, _ in calibration.epoch())
-            metrics |= evaluate(model, val) | {"consensus": parallel.consensus(), "lr": parallel.lr}
+            metrics |= evaluate(model, val, len(plan.data.classes)) | {"consensus": parallel.consensus(), "lr": parallel.lr, "bytes_sent": round(parallel.bytes_sent)}
             scored.append({"epoch": epoch, "step": parallel.steps, "train_seconds": progress.train_seconds, **metrics})
             track.log("epoch", **scored[-1])
             logger.info("epoch {epoch}: train loss {train_loss:.3f}, val loss {val_loss:.3f}, top-1 {top1:.2f} %, top-5 {top5:.2f} %, lr {lr:.1e}, {images_per_s:.0f} images/s", **scored[-1])
@@ -296,6 +299,8 @@ def make_record(cfg: Config, plan: Plan, parallel: Parallel, facts: dict, scored
         "final": {k: final[k] for k in FINAL} | {"epoch": final["epoch"]},
         "best": {"top1": best["top1"], "epoch": best["epoch"]},
         "val_images": final["val_images"],
+        "confusion": final["confusion"],  # [true class][predicted class], images
+        "bytes_sent": final["bytes_sent"],  # by worker 0, to agree on a model
         "bad_images": {"left_out": list(plan.data.left_out), "met": bad},
         "times": {"train_seconds": final["train_seconds"], "total_seconds": total_seconds},  # total: of the last attempt, start-up and scoring included
         "images_per_s": float(np.median([e["images_per_s"] for e in scored])),
