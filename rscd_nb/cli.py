@@ -156,7 +156,7 @@ def sweep_command(
     rscd sweep config/sweep/study.toml --slurm slurm/8xA40.sh -A PROJECT
     """
     from rscd_nb.launch import launch
-    from rscd_nb.runs import write_reports
+    from rscd_nb.report import write_reports
     from rscd_nb.sweep import finished, load_sweep, submit, workers_of
 
     this = load_sweep(file, tuple(set or ()))
@@ -208,7 +208,7 @@ def report(
 
     Example: rscd report --runs runs
     """
-    from rscd_nb.runs import write_readme, write_reports
+    from rscd_nb.report import write_readme, write_reports
 
     write_reports(runs, out)
     if readme:

@@ -235,17 +235,18 @@ def network_sentences(
     record: dict,
     of: Iterable[str] | None = None,  # the settings of Gossip to choose from, such as those whose accuracy is known; None: all
 ) -> list[str]:
-    "What the table says about Gossip against its opponents, at every speed."
+    "The fastest setting of Gossip and of each kind of opponent, at every speed."
     said, table = [], network_table(record)
     for mbit, rows in table.groupby("mbit", sort=False):
         rows = rows.set_index("method")
         ours = rows[rows.index.str.startswith("Gossip") & (rows.index.isin(list(of)) if of is not None else True)]
         if ours.empty:
             continue
-        best = ours["seconds"].idxmin()
-        others = [f"{rows.loc[m, 'seconds'] / rows.loc[best, 'seconds']:.2f} of {m}" for m in rows.index if not m.startswith(("Gossip", "compute"))]
-        text = f"At {rate_name(mbit)}, the fastest setting of Gossip ({best.removeprefix('Gossip ')}) takes {rows.loc[best, 'ratio']:.2f} times the step that computing alone takes"
-        said.append(text + (f"; step times of the others, as multiples of its own: {', '.join(others)}." if others else "."))
+        families = (ours, *(rows[rows.index.str.startswith(start)] for start in ("post-local", "DDP P", "DDP b", "decent-dp")), rows[rows.index == "DDP"])
+        best = [family["seconds"].idxmin() for family in families if len(family)]
+        times = [f"{name} {rows.loc[name, 'ratio']:.2f}" for name in best]
+        speed = "Without a limit" if math.isinf(mbit) else f"At {rate_name(mbit)}"
+        said.append(f"{speed}, a step takes, as a multiple of computing alone ({rows.loc['compute only', 'seconds']:.3f} s): {', '.join(times)}.")
     return said
 
 

@@ -287,7 +287,7 @@ def make_record(cfg: Config, plan: Plan, parallel: Parallel, facts: dict, scored
         "config_hash": cfg.hash,
         "arm": cfg.train.name,
         "data": {"name": cfg.data.name, "split": cfg.data.split, "classes": list(plan.data.classes), "counts": plan.data.counts()},
-        "config": cfg.model_dump(mode="json"),
+        "config": json.loads(json.dumps(cfg.model_dump(mode="json")), parse_constant=str),  # JSON has no infinity: alpha = inf becomes a word
         "world_size": parallel.world.size,
         "workers_per_node": cfg.train.workers_per_node or parallel.world.local_size,
         "device": parallel.world.device.type,
