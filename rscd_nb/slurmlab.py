@@ -145,6 +145,7 @@ def slurm_lab(
             *([_path("slurmd"), "-D", "-c", "-N", f"n{i + 1}"] for i in range(nodes)),
         ]
         daemons: list[subprocess.Popen] = []
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the daemons go when a shell or a cluster ends this process
         try:
             for command in commands:
                 with open(folder / f"{Path(command[0]).name}.out", "a") as out:
@@ -156,6 +157,7 @@ def slurm_lab(
             yield lab
         finally:
             _stop(lab, daemons)
+            signal.signal(signal.SIGTERM, before)
 
 
 def _stop(lab: SlurmLab, daemons: list[subprocess.Popen]) -> None:
