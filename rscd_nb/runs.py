@@ -44,6 +44,7 @@ class Run:
 
     @property
     def seed(self) -> int:
+        "Of initial weights, sample order and augmentation."
         return self.record["seeds"]["train"]
 
     @property
@@ -73,7 +74,9 @@ def load_runs(
     return runs
 
 
-def settings(runs: list[Run]) -> dict[tuple, list[Run]]:
+def settings(
+    runs: list[Run],  # of any settings
+) -> dict[tuple, list[Run]]:
     "Runs by setting."
     groups: dict[tuple, list[Run]] = {}
     for run in runs:
@@ -81,7 +84,9 @@ def settings(runs: list[Run]) -> dict[tuple, list[Run]]:
     return groups
 
 
-def describe_setting(setting: tuple) -> str:
+def describe_setting(
+    setting: tuple,  # `Run.setting`
+) -> str:
     "A setting in words, for a heading."
     name, split, _, n_classes, images, model, device, workers, epochs, batch, max_steps, network = setting
     length = f"{epochs} epoch{'s' * (epochs > 1)}" + (f" cut at {max_steps} steps" if max_steps else "")
@@ -97,7 +102,10 @@ def interval(
     return float(x.mean()), float(half)
 
 
-def format_interval(values, digits: int = 2) -> str:
+def format_interval(
+    values,  # one per seed
+    digits: int = 2,  # behind the point
+) -> str:
     "'81.30 ± 1.20', or the bare value of a single seed."
     mean, half = interval(values)
     return f"{mean:.{digits}f}" + ("" if np.isnan(half) else f" ± {half:.{digits}f}")
@@ -236,7 +244,7 @@ def _span(run: Run) -> tuple[float, float]:
 
 
 def sharing_a_machine(
-    runs: list[Run],
+    runs: list[Run],  # of any settings
     share: float = 0.05,  # of a run's time, beside some other run, that counts
 ) -> list[Run]:
     "The runs during which other runs were under way on the same machine."
@@ -270,7 +278,7 @@ def _held(lock: Path) -> bool:
 
 
 def run_state(
-    run_dir: Path,
+    run_dir: Path,  # the folder
     queue: dict[str, str],  # as `_queue` gives
 ) -> dict | None:  # what a row of the table needs; None for a folder that is no run
     "How far a run is."
@@ -324,7 +332,7 @@ def states_table(
 def show_figure(
     fig,  # a matplotlib figure; closed afterwards
     name: str,  # of the file in figures/, without ending
-    caption: str,
+    caption: str,  # also its alternative text
 ) -> None:
     "Show a figure in the notebook, and mark it for the report."
     import matplotlib.pyplot as plt
@@ -338,7 +346,9 @@ def show_figure(
     publish_display_data(data, metadata={"figure": {"name": name, "caption": caption}})
 
 
-def show_table(frame: pd.DataFrame) -> None:
+def show_table(
+    frame: pd.DataFrame,  # its index is left out
+) -> None:
     "Show a data frame as a Markdown table."
     from IPython.display import Markdown, display
 
