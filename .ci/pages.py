@@ -58,7 +58,7 @@ def check_markdown(path: Path) -> list[str]:
 
 def make_pages(folder: Path) -> Path:
     "The notebooks as nbdev hands them to Quarto, made in a copy of the tree."
-    script = 'git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$0"; cd "$0"; git init -q; PYTHONPATH=. exec "$1" -c "from nbdev.serve import proc_nbs; proc_nbs()"'
+    script = 'git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$0"; cd "$0"; git init -q; PYTHONPATH=".:${PYTHONPATH:-}" exec "$1" -c "from nbdev.serve import proc_nbs; proc_nbs()"'
     done = subprocess.run(["bash", "-c", script, str(folder), sys.executable], cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"the pages cannot be made:\n{done.stderr[-3000:]}")
@@ -106,6 +106,8 @@ def check_pages(proc: Path, site: str) -> list[str]:
                 known = anchors(texts[to], dots=True)
                 if anchor not in known and not (by_nbdev and anchor.split(".")[0] in known):
                     wrong.append(f"{path}: {target} has no such heading")
+    if not any(target.startswith(site) for text in texts.values() for target in targets(text)):
+        wrong.append("no name in backticks has become a link: nbdev finds them by the package's entry point, so install it again with pip install -e .")
     return wrong
 
 
