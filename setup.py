@@ -25,5 +25,6 @@ setup(
     install_requires=requirements("requirements"),
     extras_require={"dev": requirements("dev_requirements")}
     | {f"dali-cuda{v}": requirements(f"dali_cuda{v}_requirements") for v in (110, 120, 130)},
-    entry_points={"console_scripts": [cfg["console_scripts"]]},
+    # The second is how nbdev finds the index of names that it links from prose.
+    entry_points={"console_scripts": [cfg["console_scripts"]], "nbdev": [f"{cfg['lib_path']}={cfg['lib_path']}._modidx:d"]},
 )

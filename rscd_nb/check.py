@@ -56,7 +56,7 @@ def _twins(root: Path, files: pd.DataFrame) -> list[list[tuple[str, str]]]:  # g
 @dataclass(frozen=True)
 class Findings:
     "What a check has found."
-    root: Path
+    root: Path  # the data folder
     layout: str  # in words
     counts: pd.DataFrame  # images that can be used: a row per class, a column per split
     bad: list[tuple[str, str]]  # path, why it cannot be used
@@ -75,7 +75,7 @@ class Findings:
 
 
 def check_dataset(
-    root: str | Path,
+    root: str | Path,  # the folder that holds train/ and val/, or RSCD as distributed
     deep: bool = False,  # decode every image as well
 ) -> Findings:  # raises UserError where there is nothing to check
     "Look at everything in a data folder."
@@ -118,7 +118,7 @@ def _some(items: list[str], most: int) -> str:
 
 
 def findings_text(
-    found: Findings,
+    found: Findings,  # by `check_dataset`
     most: int = 20,  # files named of each kind
 ) -> str:
     "The findings for a terminal."
@@ -140,9 +140,9 @@ def findings_text(
 
 # %% ../nbs/14_check.ipynb #286aa3ec
 def contact_sheet(
-    data: RoadData,
+    data: RoadData,  # whose images are shown
     columns: int = 8,  # images of each class
-    split: str = "train",
+    split: str = "train",  # train, val or test
     seed: int = 0,  # which images
 ):  # -> matplotlib Figure
     "A few images of every class."
@@ -164,7 +164,7 @@ def contact_sheet(
 
 
 def save_contact_sheet(
-    root: str | Path,
+    root: str | Path,  # the data folder
     out: Path,  # a .png file
     **options,  # of `contact_sheet`
 ) -> Path:

@@ -18,7 +18,10 @@ from .model import make_model
 from .parallel import Parallel
 
 
-def save(path: Path, state: dict) -> Path:
+def save(
+    path: Path,  # the file; its folder is made
+    state: dict,  # tensors, numbers and strings, nested as one likes
+) -> Path:
     "Write a checkpoint file atomically; `torch.load(path, weights_only=True)` reads it."
     path.parent.mkdir(parents=True, exist_ok=True)
     tmp = path.with_name(f".{path.name}.tmp")
@@ -27,8 +30,8 @@ def save(path: Path, state: dict) -> Path:
 
 
 def save_checkpoint(
-    run_dir: Path,
-    parallel: Parallel,
+    run_dir: Path,  # the run's folder
+    parallel: Parallel,  # the strategy, with the model in it
     keep: int,  # checkpoints that stay on disk
     progress: dict,  # what the loop itself needs to go on: numbers and strings
 ) -> None:
@@ -42,7 +45,10 @@ def save_checkpoint(
             shutil.rmtree(old)
 
 
-def load_checkpoint(run_dir: Path, parallel: Parallel) -> dict:
+def load_checkpoint(
+    run_dir: Path,  # the run's folder
+    parallel: Parallel,  # restored in place
+) -> dict:
     "Restore every worker to the newest checkpoint that all of them have; the loop's progress, empty if there is none."
     world = parallel.world
     mine = {int(p.parent.name[5:]) for p in (run_dir / "checkpoints").glob(f"step-*/rank{world.rank}.pt")}
@@ -58,7 +64,12 @@ def load_checkpoint(run_dir: Path, parallel: Parallel) -> dict:
     return state["progress"]
 
 
-def save_model(run_dir: Path, model: nn.Module, cfg: Config, classes: tuple[str, ...]) -> Path:
+def save_model(
+    run_dir: Path,  # the run's folder
+    model: nn.Module,  # the workers' mean
+    cfg: Config,  # what it was trained with
+    classes: tuple[str, ...],  # in the order of its outputs
+) -> Path:
     "Write the averaged model with what is needed to rebuild it."
     state = {"weights": model.state_dict(), "classes": list(classes), "train": cfg.train.model_dump(mode="json")}
     return save(run_dir / "checkpoints" / "model.pt", state)

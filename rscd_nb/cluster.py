@@ -25,8 +25,8 @@ def job_port(
 
 
 def interface_to(
-    host: str,
-    port: int,
+    host: str,  # name or address
+    port: int,  # any; nothing is sent
 ) -> str | None:  # None where the kernel does not say
     "The network interface by which packets to a host leave; raises OSError if there is no way."
     import fcntl
@@ -61,12 +61,12 @@ def _fact(name: str) -> str:  # raises UserError
 @dataclass(frozen=True)
 class Cluster:
     "One node's view of a job that runs on several: one launcher a node."
-    nodes: int
+    nodes: int  # how many
     node: int  # 0 is the one where all meet
     name: str  # of this node
     host: str  # address of node 0
-    port: int
-    job: str
+    port: int  # where node 0 listens
+    job: str  # Slurm's number of the job
 
     @classmethod
     def from_slurm(cls) -> "Cluster":  # raises UserError
@@ -117,14 +117,20 @@ class Cluster:
                     raise UserError(f"{self.name} does not reach the job's first node at {self.host}, port {self.port} ({e.strerror or e}); see that nodes may open connections to each other, or ask for other nodes.") from None
                 time.sleep(0.5)
 
-    def rendezvous(self, timeout: int = 300) -> dict:  # timeout: seconds for all launchers to be there
+    def rendezvous(
+        self,
+        timeout: int = 300,  # seconds for all launchers to be there
+    ) -> dict:
         "What torchrun's launcher needs to know: each node has its place, and node 0 listens."
         return {
             "min_nodes": self.nodes, "max_nodes": self.nodes, "run_id": f"rscd-{self.job}", "rdzv_backend": "static", "rdzv_endpoint": f"{self.host}:{self.port}",
             "rdzv_configs": {"rank": self.node, "timeout": timeout},
         }  # fmt: skip
 
-    def link(self, run_dir: Path) -> None:
+    def link(
+        self,
+        run_dir: Path,  # the run's folder
+    ) -> None:
         "Let a run be found by the number of its job: `runs/jobs/4711` leads to it."
         place = run_dir.parent / "jobs" / self.job
         place.parent.mkdir(exist_ok=True)

@@ -231,7 +231,7 @@ def load_config(
 # %% ../nbs/00_config.ipynb #44885118
 def write_atomic(
     path: str | Path,  # the file to write; its folder is made
-    content: str | bytes,
+    content: str | bytes,  # text is written as UTF-8
 ) -> Path:
     "Write a file so that it is never seen half-written."
     path = Path(path)
@@ -242,12 +242,17 @@ def write_atomic(
     return path
 
 
-def save_config(cfg: Config, path: str | Path) -> Path:
+def save_config(
+    cfg: Config,  # the experiment
+    path: str | Path,  # a .toml file
+) -> Path:
     "Write every field, defaults included, as TOML. TOML has no null: fields that are None are left out."
     return write_atomic(path, tomli_w.dumps(cfg.model_dump(mode="json", exclude_none=True)))
 
 
-def read_config(path: str | Path) -> Config:
+def read_config(
+    path: str | Path,  # a .toml file, such as a run folder's config.toml
+) -> Config:
     "Read what `save_config` wrote."
     try:
         return Config.model_validate(_read_toml(Path(path)))
@@ -256,8 +261,8 @@ def read_config(path: str | Path) -> Config:
 
 # %% ../nbs/00_config.ipynb #0ce64f9c
 def differences(
-    a: TrainConfig,
-    b: TrainConfig,
+    a: TrainConfig,  # one arm
+    b: TrainConfig,  # the other
 ) -> dict[str, tuple]:  # field -> (value in a, value in b); the name is not counted
     "The fields in which two arms differ."
     return {f: (x, y) for f in TrainConfig.model_fields if f != "name" and (x := getattr(a, f)) != (y := getattr(b, f))}

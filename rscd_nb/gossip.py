@@ -258,9 +258,9 @@ def _teams(topology: Topology, timeout: float) -> dict[tuple[int, ...], dist.Pro
 
 # %% ../nbs/32_gossip.ipynb #ba0a38e2
 def check_strategy(
-    cfg: TrainConfig,
-    world_size: int,
-    workers_per_node: int,
+    cfg: TrainConfig,  # names the strategy, and what belongs to it
+    world_size: int,  # workers
+    workers_per_node: int,  # as launched, or as overridden
 ) -> None:  # raises UserError
     "Whether strategy, topology, wire and number of workers go together."
     if cfg.strategy == "allreduce":
@@ -291,10 +291,10 @@ def _check_decent_dp(cfg: TrainConfig, world_size: int) -> None:
 
 
 def make_parallel(
-    model: nn.Module,
-    cfg: TrainConfig,
-    steps_per_epoch: int,
-    world: World,
+    model: nn.Module,  # with initial weights
+    cfg: TrainConfig,  # names the strategy
+    steps_per_epoch: int,  # for the schedule
+    world: World,  # this process among the workers
 ) -> Parallel:
     "The configured strategy around a model. One worker has nobody to gossip with, and decent-dp does not take one."
     strategy = "allreduce" if cfg.strategy == "decent-dp" and world.size == 1 else cfg.strategy

@@ -89,7 +89,7 @@ def _call(pickled: bytes):
 
 def run_workers(
     fn,  # called as fn(*args) in every worker; import inside it what it needs
-    nproc: int,
+    nproc: int,  # workers
     *args,
 ) -> list:  # what fn returned, by rank
     "Run a function in `nproc` torchrun workers on this machine; works from a notebook."
@@ -103,8 +103,8 @@ def run_workers(
 
 # %% ../nbs/50_launch.ipynb #c5223302
 def run_id(
-    cfg: Config,
-    world_size: int,
+    cfg: Config,  # the experiment
+    world_size: int,  # workers
 ) -> str:  # such as "synthetic-quick_decent-w4-s0-1f3a5b7c"
     "The name of a run."
     return f"{cfg.data.name}-{cfg.train.name}-w{world_size}-s{cfg.train.seed}-{cfg.hash[:8]}"
@@ -153,7 +153,7 @@ def _note_failure(run_dir: Path, rank: int, error: BaseException, notebook: Path
 
 
 def execute_notebook(
-    notebook: Path,
+    notebook: Path,  # the file to execute, which stays as it is
     out: Path,  # the executed copy, kept up to date while it runs
     parameters: dict,  # replace those of the notebook's cell tagged "parameters"
     show: bool = False,  # pass on what the notebook prints
@@ -197,7 +197,7 @@ def _first_failure(run_dir: Path) -> dict | None:
 
 
 def launch(
-    cfg: Config,
+    cfg: Config,  # the experiment
     nproc: int,  # workers on this machine
     runs: str | Path = "runs",  # the folder that run folders go to
     restarts: int = 0,  # when a worker dies, start all again from the newest checkpoint, so many times

@@ -29,7 +29,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of RGB i
 # %% ../nbs/13_loader.ipynb #8a8189ef
 def centre_window(
     height: int,  # of the photograph, pixels
-    width: int,
+    width: int,  # of the photograph, pixels
     resize: int,  # what the shorter side would be resized to
     crop: int,  # side of the centre crop taken after that, <= resize
 ) -> tuple[int, int, int, int]:  # top, left, height, width in the photograph's pixels
@@ -40,9 +40,9 @@ def centre_window(
 
 def random_window(
     height: int,  # of the photograph, pixels
-    width: int,
+    width: int,  # of the photograph, pixels
     min_scale: float,  # smallest share of the area
-    rng: np.random.Generator,
+    rng: np.random.Generator,  # draws area, shape and place
 ) -> tuple[int, int, int, int]:  # top, left, height, width in the photograph's pixels
     "A window of random area in [min_scale, 1] and aspect ratio in [3/4, 4/3] (Szegedy et al. 2015, arXiv 1409.4842)."
     area = height * width * rng.uniform(min_scale, 1, size=10)
@@ -58,7 +58,7 @@ def random_window(
 def steps_per_epoch(
     n_images: int,  # training images over all workers
     batch_size: int,  # global
-    world_size: int,
+    world_size: int,  # workers
 ) -> int:  # raises UserError
     "Steps that every worker takes in an epoch: the whole batches that the training images fill."
     if batch_size % world_size:
@@ -72,9 +72,9 @@ def steps_per_epoch(
 def epoch_order(
     shard: np.ndarray,  # the worker's positions in the training split
     count: int,  # images wanted
-    seed: int,
-    epoch: int,
-    rank: int,
+    seed: int,  # the run's
+    epoch: int,  # from 0
+    rank: int,  # of the worker
 ) -> np.ndarray:  # (count,) positions: whole permutations of the shard, the last one cut short
     "The order in which a worker sees its images, a function of its arguments alone."
     rng = np.random.default_rng([seed, epoch, rank])
@@ -91,22 +91,26 @@ class Encoded:
     "What a decoder needs."
     jpeg: np.ndarray  # the file's bytes, uint8
     window: tuple[int, int, int, int]  # top, left, height, width
-    flip: bool
+    flip: bool  # mirror left and right
     position: int  # in the split
 
 
 @dataclass(frozen=True)
 class RoadImages(Dataset):
     "Images of a split with their windows; `images[position, epoch]` decodes one with torchvision."
-    split: Split
+    split: Split  # where the files are
     size: int  # side of the square that comes out, pixels
     resize: int  # for centre windows: see `centre_window`
     min_scale: float | None = None  # None: centre windows, no flips
-    seed: int = 0
+    seed: int = 0  # of windows and flips
     skip: bool = False  # bad images do not stop the run
     pool: np.ndarray | None = None  # positions of images that may take the place of bad ones; None: those are left out
 
-    def encoded(self, position: int, epoch: int) -> Encoded:  # raises BadImage
+    def encoded(
+        self,
+        position: int,  # in the split
+        epoch: int,  # from 0: another one, another window
+    ) -> Encoded:  # raises BadImage
         "A file's bytes and its window."
         try:
             data = np.fromfile(self.split.paths[position], dtype=np.uint8)
@@ -120,7 +124,11 @@ class RoadImages(Dataset):
         rng = np.random.default_rng([self.seed, epoch, position])
         return Encoded(data, random_window(height, width, self.min_scale, rng), bool(rng.integers(2)), position)
 
-    def decoded(self, position: int, epoch: int) -> tuple[Tensor, int]:  # (3, size, size) uint8, label; raises BadImage
+    def decoded(
+        self,
+        position: int,  # in the split
+        epoch: int,  # from 0: another one, another window
+    ) -> tuple[Tensor, int]:  # (3, size, size) uint8, label; raises BadImage
         "An image by torchvision."
         from torchvision.io import ImageReadMode, decode_jpeg
         from torchvision.transforms.v2 import functional as F
@@ -133,10 +141,20 @@ class RoadImages(Dataset):
         image = F.resized_crop(image, *this.window, size=[self.size, self.size], antialias=True)
         return F.horizontal_flip(image) if this.flip else image, int(self.split.labels[position])
 
-    def bad(self, position: int, why: str) -> BadImage:
+    def bad(
+        self,
+        position: int,  # in the split
+        why: str,  # in a few words
+    ) -> BadImage:
+        "The exception that names an image."
         return BadImage(f"{self.split.paths[position]} cannot be decoded ({why})")
 
-    def sound(self, get: Callable, position: int, epoch: int):  # what `get` returns or None, and the bad positions met; raises UserError
+    def sound(
+        self,
+        get: Callable,  # called as get(position, epoch); may raise BadImage
+        position: int,  # in the split
+        epoch: int,  # from 0
+    ):  # what `get` returns or None, and the bad positions met; raises UserError
         "`get(position, epoch)`, or that of the image that takes its place."
         bad: list[int] = []
         while True:
@@ -169,22 +187,30 @@ class Loader:
 
     def __init__(
         self,
-        images: RoadImages,
+        images: RoadImages,  # read from here
         order: Callable[[int], np.ndarray],  # epoch -> positions in the split
         batch_size: int,  # of this worker; the last batch of an epoch may be smaller
-        device: torch.device,
+        device: torch.device,  # where batches go
         threads: int = 1,  # that decode
     ):
         self.images, self.order, self.batch_size, self.device, self.threads = images, order, batch_size, device, threads
         self.bad: set[int] = set()  # positions of images that were bad when they were wanted
 
-    def keys(self, epoch: int, first: int = 0) -> list[list[tuple[int, int]]]:
+    def keys(
+        self,
+        epoch: int,  # from 0
+        first: int = 0,  # batch to begin with
+    ) -> list[list[tuple[int, int]]]:
         "(position, epoch) of every image, batch by batch, from batch `first` on."
         positions = self.order(epoch).tolist()
         starts = range(first * self.batch_size, len(positions), self.batch_size)
         return [[(p, epoch) for p in positions[i : i + self.batch_size]] for i in starts]
 
-    def epoch(self, epoch: int = 0, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+    def epoch(
+        self,
+        epoch: int = 0,  # from 0
+        first: int = 0,  # batch to begin with
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         "The epoch's batches from number `first` on: images (B, 3, size, size) float32 channels-last and labels (B,) int64, on the device."
         raise NotImplementedError
 
@@ -337,12 +363,12 @@ def loader_class(
 
 
 def train_loader(
-    cfg: Config,
+    cfg: Config,  # the experiment
     split: Split,  # the whole training split
     shard: np.ndarray,  # this worker's positions in it
-    rank: int,
-    world_size: int,
-    device: torch.device,
+    rank: int,  # of the worker
+    world_size: int,  # workers
+    device: torch.device,  # where batches go
 ) -> Loader:
     "The worker's training batches: shuffled, randomly cropped and flipped."
     t = cfg.train
@@ -353,11 +379,11 @@ def train_loader(
 
 
 def eval_loader(
-    cfg: Config,
-    split: Split,
+    cfg: Config,  # the experiment
+    split: Split,  # the whole split
     positions: np.ndarray,  # the images to score, each exactly once
     batch_size: int,  # of this worker
-    device: torch.device,
+    device: torch.device,  # where batches go
 ) -> Loader:
     "Centre crops of the given images, in order."
     images = RoadImages(split, cfg.train.val_crop, cfg.train.val_resize, skip=cfg.data.on_bad_image == "skip")

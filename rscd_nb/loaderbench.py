@@ -113,11 +113,11 @@ def _rate(loader) -> float:  # images/s
 
 
 def bench_loaders(
-    split: Split,
+    split: Split,  # whose images are loaded
     sizes: tuple[int, ...] = (176, 224),  # side of the training crop, pixels
     threads: tuple[int, ...] = (1, 2),  # that decode (DALI, decode only), or processes
     blocks: int = 5,  # times that every loader has its turn, after one that is not counted
-    batch: int = 64,
+    batch: int = 64,  # images in a batch
     batches: int = 24,  # a block
 ) -> dict:  # the record
     "Images per second of every loader, timed in turns."
@@ -144,7 +144,9 @@ def bench_loaders(
     }  # fmt: skip
 
 # %% ../nbs/16_loaderbench.ipynb #014ea9db
-def loader_table(record: dict) -> pd.DataFrame:
+def loader_table(
+    record: dict,  # by `bench_loaders`
+) -> pd.DataFrame:
     "Median images/s, and the median of the rounds' ratios to torchvision and to decoding alone."
     rows = pd.DataFrame(record["rows"])
     wide = rows.pivot(index=["size", "threads", "block"], columns="loader", values="images_per_s")[list(dict.fromkeys(rows["loader"]))]
@@ -156,14 +158,18 @@ def loader_table(record: dict) -> pd.DataFrame:
     return table.rename_axis(["crop", "threads", "loader"])
 
 
-def loader_markdown(record: dict) -> str:
+def loader_markdown(
+    record: dict,  # by `bench_loaders`
+) -> str:
     "The table as Markdown."
     table = loader_table(record).reset_index()
     formats = {"images/s": "{:.0f}", "to torchvision": "{:.2f}", "to decode only": "{:.2f}"}
     return table.assign(**{k: table[k].map(f.format) for k, f in formats.items()}).to_markdown(index=False, disable_numparse=True)
 
 
-def draw_loaders(record: dict):  # -> matplotlib Figure
+def draw_loaders(
+    record: dict,  # by `bench_loaders`
+):  # -> matplotlib Figure
     "Images/s of every round as dots, the medians as lines; dashed, the decoder alone."
     from matplotlib.figure import Figure
 
@@ -185,7 +191,10 @@ def draw_loaders(record: dict):  # -> matplotlib Figure
     return fig
 
 
-def save_loader_bench(record: dict, out: str | Path) -> Path:  # the record's file
+def save_loader_bench(
+    record: dict,  # by `bench_loaders`
+    out: str | Path,  # the folder
+) -> Path:  # the record's file
     "Write record, table and figure into a folder."
     out = Path(out)
     draw_loaders(record).savefig(figure := io.BytesIO(), format="png", dpi=130)

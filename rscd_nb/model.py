@@ -13,7 +13,9 @@ from torch import nn
 from .config import TrainConfig, UserError, nearest
 
 
-def check_model(name: str) -> None:
+def check_model(
+    name: str,  # such as resnet18
+) -> None:
     "Raise UserError unless torchvision has a classifier of this name."
     known = torchvision.models.list_models(module=torchvision.models)
     if name not in known:
@@ -21,8 +23,8 @@ def check_model(name: str) -> None:
 
 
 def make_model(
-    cfg: TrainConfig,
-    n_classes: int,
+    cfg: TrainConfig,  # names the model, its input size and its seed
+    n_classes: int,  # outputs
 ) -> nn.Module:  # float32, channels-last, on the CPU; maps (B, 3, crop, crop) to logits (B, n_classes)
     "The model with initial weights that depend on `cfg.seed` alone."
     check_model(cfg.model)

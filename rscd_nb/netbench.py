@@ -136,13 +136,13 @@ def _worker(net: Network, rates: list[float | None], methods: dict, base: dict, 
 
 # %% ../nbs/52_netbench.ipynb #eff8ef48
 def bench_network(
-    rates: Iterable[str] = ("unlimited", "300mbit", "100mbit"),
-    workers: int = 4,
+    rates: Iterable[str] = ("unlimited", "300mbit", "100mbit"),  # speeds, as `parse_rate` reads them
+    workers: int = 4,  # each with a cable of its own
     methods: dict[str, dict] | None = None,  # part of METHODS; None: all
-    model: str = "resnet18",
+    model: str = "resnet18",  # a torchvision classifier
     crop: int = 64,  # pixels
     batch: int = 16,  # images a worker and step
-    blocks: int = 3,
+    blocks: int = 3,  # times that every method has its turn
     seconds: float = 4.0,  # of a block
     straggle: float = 0.0,  # seconds that one worker, drawn anew at each step, is late
 ) -> dict:  # the record; raises UserError
@@ -163,7 +163,9 @@ def bench_network(
     return {"kind": "bench-network", **setting, **facts, "methods": methods, "rows": [row for rows in ranks for row in rows]}
 
 
-def network_table(record: dict) -> pd.DataFrame:  # one row per speed and method, in the order of both in the record
+def network_table(
+    record: dict,  # by `bench_network`
+) -> pd.DataFrame:  # one row per speed and method, in the order of both in the record
     "Median seconds per step, ratio to computing alone in the same round, bytes a step, and the bound."
     rows = pd.DataFrame(record["rows"])
     rows["mbit"] = rows["mbit"].fillna(np.inf)
@@ -181,11 +183,16 @@ def network_table(record: dict) -> pd.DataFrame:  # one row per speed and method
     return table.sort_values(["mbit", "method"], key=lambda c: c.map(order) if c.name == "method" else -c, kind="stable").reset_index(drop=True)
 
 # %% ../nbs/52_netbench.ipynb #11662045
-def rate_name(mbit: float) -> str:
+def rate_name(
+    mbit: float,  # Mbit/s; inf: no limit
+) -> str:
+    "A speed as tables print it."
     return "unlimited" if math.isinf(mbit) else f"{mbit:g} Mbit/s"
 
 
-def network_markdown(record: dict) -> str:
+def network_markdown(
+    record: dict,  # by `bench_network`
+) -> str:
     "The table as Markdown: one row per method, for every speed seconds per step and the ratio to computing alone."
     table = network_table(record)
     speeds = list(dict.fromkeys(table["mbit"]))
@@ -199,7 +206,7 @@ def network_markdown(record: dict) -> str:
 
 
 def draw_network(
-    record: dict,
+    record: dict,  # by `bench_network`
     axes=None,  # one matplotlib axes per speed; None: a new row
 ):
     "Seconds per step of every method at every speed, with the floor and each method's bound; returns the axes."
@@ -232,7 +239,7 @@ def draw_network(
 
 
 def network_sentences(
-    record: dict,
+    record: dict,  # by `bench_network`
     of: Iterable[str] | None = None,  # the settings of Gossip to choose from, such as those whose accuracy is known; None: all
 ) -> list[str]:
     "The fastest setting of Gossip and of each kind of opponent, at every speed."
@@ -250,7 +257,10 @@ def network_sentences(
     return said
 
 
-def save_bench(record: dict, out: str | Path) -> Path:
+def save_bench(
+    record: dict,  # by `bench_network`
+    out: str | Path,  # the folder
+) -> Path:
     "Write the record, its table and its figure into a folder."
     import matplotlib.pyplot as plt
 

@@ -49,13 +49,17 @@ def _tool(*command: str) -> str:
 @dataclass(frozen=True)
 class Network:
     "Workers in namespaces of their own, one cable each. A value that may travel: every process of root's can use it."
-    name: str
-    workers: int
+    name: str  # its namespaces' names begin with it
+    workers: int  # how many
 
     def _space(self, who: int | str) -> str:
         return f"{self.name}-{who}"
 
-    def address(self, worker: int) -> str:
+    def address(
+        self,
+        worker: int,  # its rank
+    ) -> str:
+        "A worker's IPv4 address."
         return f"10.77.0.{worker + 1}"
 
     def limit(
@@ -71,14 +75,17 @@ class Network:
                 else:
                     _tool(*at, "replace", "dev", end, "root", "tbf", "rate", f"{mbit}mbit", "burst", "128kb", "limit", "1mb")
 
-    def bytes_sent(self, worker: int) -> int:
+    def bytes_sent(
+        self,
+        worker: int,  # its rank
+    ) -> int:
         "Bytes that a worker has put on its cable so far, headers included."
         return json.loads(_tool("ip", "-n", self._space(worker), "-s", "-j", "link", "show", "eth0"))[0]["stats64"]["tx"]["bytes"]
 
     def start(
         self,
-        worker: int,
-        command: list[str],
+        worker: int,  # its rank
+        command: list[str],  # the program and its arguments
         **variables: str,  # added to the environment
     ) -> subprocess.Popen:
         "Start a program where a worker lives; it finds its peers as under torchrun."
@@ -141,7 +148,7 @@ def _remove_left_behind() -> None:
 
 @contextmanager
 def network(
-    workers: int,
+    workers: int,  # how many cables
     mbit: float | None = None,  # Mbit/s; None: as fast as the machine
 ):
     "An emulated network for a while; raises UserError where that is not possible."
@@ -180,9 +187,9 @@ def _build(net: Network) -> None:
 
 # %% ../nbs/51_netlab.ipynb #134b9be7
 def train_in_network(
-    cfg: Config,
-    nproc: int,
-    runs: str | Path,
+    cfg: Config,  # the experiment
+    nproc: int,  # workers
+    runs: str | Path,  # the folder that run folders go to
     rate: str,  # as for `parse_rate`
 ) -> Path:  # the run folder; raises UserError or RunFailed
     "`launch`, with every worker in a namespace of its own."

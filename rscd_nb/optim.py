@@ -18,7 +18,9 @@ from .config import TrainConfig
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
-def no_decay(model: nn.Module) -> frozenset[str]:
+def no_decay(
+    model: nn.Module,  # any
+) -> frozenset[str]:
     "Names of the parameters that get no weight decay: all of a normalisation layer's, and every vector (biases)."
     return frozenset(
         f"{prefix}.{name}".lstrip(".")
@@ -30,7 +32,7 @@ def no_decay(model: nn.Module) -> frozenset[str]:
 # %% ../nbs/21_optim.ipynb #8bfb0042
 def make_optimizer(
     named: list[tuple[str, Tensor]],  # parameters with the names they have in the model; any part of it
-    cfg: TrainConfig,
+    cfg: TrainConfig,  # names the rule
     exempt: frozenset[str],  # `no_decay` of the model
 ) -> Optimizer:
     "The configured update rule for these parameters."
@@ -50,8 +52,8 @@ def make_optimizer(
 # %% ../nbs/21_optim.ipynb #ee596e6b
 def lr_factor(
     step: int,  # updates made so far
-    cfg: TrainConfig,
-    steps_per_epoch: int,
+    cfg: TrainConfig,  # has the schedule
+    steps_per_epoch: int,  # updates
 ) -> float:  # learning rate as a share of cfg.lr
     "Linear warm-up, then cosine (Loshchilov and Hutter 2017, arXiv 1608.03983)."
     warmup, total = round(cfg.warmup_epochs * steps_per_epoch), cfg.epochs * steps_per_epoch
@@ -62,6 +64,10 @@ def lr_factor(
     return floor + (1 - floor) * (1 + math.cos(math.pi * progress)) / 2
 
 
-def make_scheduler(optimizer: Optimizer, cfg: TrainConfig, steps_per_epoch: int) -> LambdaLR:
+def make_scheduler(
+    optimizer: Optimizer,  # its learning rate is changed
+    cfg: TrainConfig,  # has the schedule
+    steps_per_epoch: int,  # updates
+) -> LambdaLR:
     "The schedule as torch wants it: step it once after every update."
     return LambdaLR(optimizer, lambda step: lr_factor(step, cfg, steps_per_epoch))

@@ -37,7 +37,7 @@ BUCKET_MB = 25  # what DDP and decent-dp put into a bucket, MiB
 # %% ../nbs/31_parallel.ipynb #c234b7a1
 def pick_device(
     device: str,  # auto, cpu or cuda
-    local_rank: int,
+    local_rank: int,  # of the worker on its node
     local_size: int,  # workers on this node
 ) -> torch.device:  # raises UserError
     "The device of a worker: a GPU of its own, or the CPU."
@@ -54,14 +54,17 @@ def pick_device(
 @dataclass(frozen=True)
 class World:
     "This process among the workers."
-    rank: int
-    size: int
-    local_rank: int
+    rank: int  # of this worker, over all nodes
+    size: int  # workers on all nodes
+    local_rank: int  # of this worker on its node
     local_size: int  # workers on this node
-    device: torch.device
+    device: torch.device  # where it computes
 
     @classmethod
-    def from_env(cls, device: str = "auto") -> "World":  # raises UserError
+    def from_env(
+        cls,
+        device: str = "auto",  # as for `pick_device`
+    ) -> "World":  # raises UserError
         "Read torchrun's variables; a process without them is alone."
         names = {"RANK": 0, "WORLD_SIZE": 1, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 1}
         rank, size, local_rank, local_size = (int(os.environ.get(name, default)) for name, default in names.items())
@@ -90,7 +93,7 @@ def patience(
 
 @contextmanager
 def joined(
-    world: World,
+    world: World,  # this process among the workers
     timeout: float = 600,  # seconds; a worker silent for so long ends the run
 ):
     "Be part of the process group: NCCL between GPUs, gloo between CPUs. A worker that falls silent is named by a UserError."
@@ -168,9 +171,9 @@ class Parallel:
     def __init__(
         self,
         model: nn.Module,  # initial weights; those of rank 0 count. Moved to the device
-        cfg: TrainConfig,
-        steps_per_epoch: int,
-        world: World,
+        cfg: TrainConfig,  # names the strategy and the update rule
+        steps_per_epoch: int,  # for the schedule
+        world: World,  # this process among the workers
     ):
         self.model, self.cfg, self.steps_per_epoch, self.world = model.to(world.device), cfg, steps_per_epoch, world
         self.steps = 0  # updates made so far
@@ -281,7 +284,10 @@ class Parallel:
         loss_scale = {"scale": self._scale, "good_steps": self._good_steps}
         return {"strategy": self.cfg.strategy, "steps": self.steps, "model": self.model.state_dict(), "loss_scale": loss_scale}
 
-    def load_state_dict(self, state: dict) -> None:  # what `state_dict` gave; raises UserError
+    def load_state_dict(
+        self,
+        state: dict,  # what `state_dict` gave on the same rank
+    ) -> None:  # raises UserError
         "Go on from a saved state: the next step is then, bit for bit, the one that would have followed."
         if state["strategy"] != self.cfg.strategy:
             raise UserError(f"the checkpoint is {state['strategy']}'s, but the run uses {self.cfg.strategy}; give the run a folder of its own.")

@@ -17,8 +17,8 @@ from .config import DataConfig, UserError, write_atomic
 # %% ../nbs/12_partition.ipynb #ecd9ed44
 def iid(
     labels: np.ndarray,  # (N,) of all training images
-    world_size: int,
-    rng: np.random.Generator,
+    world_size: int,  # workers
+    rng: np.random.Generator,  # deals the images
 ) -> list[np.ndarray]:  # sorted positions for each worker, disjoint, together all N
     "Shards of equal size and, up to chance, equal class shares."
     order = rng.permutation(len(labels))
@@ -38,8 +38,8 @@ def _owned(owner: np.ndarray, world_size: int, rng: np.random.Generator) -> list
 
 def dirichlet(
     labels: np.ndarray,  # (N,) of all training images
-    world_size: int,
-    rng: np.random.Generator,
+    world_size: int,  # workers
+    rng: np.random.Generator,  # draws the shares and deals the images
     alpha: float,  # concentration, > 0: small means skewed
 ) -> list[np.ndarray]:  # sorted positions for each worker, disjoint, together all N, none empty
     "Shards with label skew."
@@ -57,9 +57,9 @@ def dirichlet(
 
 def by_classes(
     labels: np.ndarray,  # (N,) of all training images
-    world_size: int,
-    rng: np.random.Generator,
-    classes_per_worker: int,
+    world_size: int,  # workers
+    rng: np.random.Generator,  # deals classes and images
+    classes_per_worker: int,  # how many a worker sees
 ) -> list[np.ndarray]:  # sorted positions for each worker, disjoint, together all N, none empty; raises UserError
     "Shards of a few classes each."
     present = rng.permutation(np.unique(labels))
@@ -78,8 +78,8 @@ def by_classes(
 
 def partition(
     labels: np.ndarray,  # (N,) of all training images
-    world_size: int,
-    cfg: DataConfig,
+    world_size: int,  # workers
+    cfg: DataConfig,  # names the split and its seed
 ) -> list[np.ndarray]:  # sorted positions for each worker; raises UserError
     "Split the training images as the configuration says: the same on every rank, whatever the strategy."
     if world_size > len(labels):
@@ -94,8 +94,8 @@ def partition(
 # %% ../nbs/12_partition.ipynb #93680c3e
 def shares(
     labels: np.ndarray,  # (N,)
-    shards: list[np.ndarray],
-    n_classes: int,
+    shards: list[np.ndarray],  # positions of each worker's images
+    n_classes: int,  # of the data set
 ) -> np.ndarray:  # (n_classes, world_size), columns sum to 1
     "The class mixture that each worker sees."
     counts = np.stack([np.bincount(labels[s], minlength=n_classes) for s in shards], axis=1)
@@ -104,9 +104,9 @@ def shares(
 # %% ../nbs/12_partition.ipynb #57c6a76b
 def draw_partition(
     labels: np.ndarray,  # (N,)
-    shards: list[np.ndarray],
-    classes: tuple[str, ...],
-    title: str,
+    shards: list[np.ndarray],  # positions of each worker's images
+    classes: tuple[str, ...],  # their names
+    title: str,  # of the figure
 ):  # -> matplotlib Figure
     "Heat map of the images of each class that each worker has."
     from matplotlib.figure import Figure
@@ -124,9 +124,9 @@ def draw_partition(
 def save_partition(
     folder: Path,  # partition.npz and partition.png go there
     labels: np.ndarray,  # (N,)
-    shards: list[np.ndarray],
-    classes: tuple[str, ...],
-    title: str,
+    shards: list[np.ndarray],  # positions of each worker's images
+    classes: tuple[str, ...],  # their names
+    title: str,  # of the figure
 ) -> None:
     "Write down who has which image: `owner`, the worker of each training image in the order of names."
     owner = np.empty(len(labels), dtype=np.int16)

@@ -148,8 +148,8 @@ def _complete(folder: Path, items: list[_Item]) -> None:  # raises UserError
 def preload(
     root: str | Path,  # data folder, or a folder with train.zip and val.zip
     local: str | Path,  # folder on the node's own disk
-    threads: int = 8,
-    say: Callable = logger.info,
+    threads: int = 8,  # that copy
+    say: Callable = logger.info,  # called with a line of progress
 ) -> Path:  # the complete copy; raises UserError
     "Have a complete, checked copy of the data on this node."
     root, local = Path(root), Path(local)

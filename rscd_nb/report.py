@@ -27,7 +27,7 @@ from .runs import Run, load_runs, machine_of
 def show_figure(
     fig,  # a matplotlib figure; closed afterwards
     name: str,  # of the file in figures/, without ending
-    caption: str,
+    caption: str,  # also its alternative text
 ) -> None:
     "Show a figure in the notebook, and mark it for the report."
     import matplotlib.pyplot as plt
@@ -42,7 +42,7 @@ def show_figure(
 
 
 def show_table(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame,  # its index is left out
     folded: str = "",  # a line to click on; the table is hidden until then
 ) -> None:
     "Show a data frame as a Markdown table."

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Run', 'load_runs', 'settings', 'describe_setting', 'interval', 'format_interval', 'format_ratio', 'arms_table',
            'in_words', 'by_arm', 'paired', 'epochs_frame', 'compare', 'top1_difference', 'time_to_accuracy', 'reach',
-           'machine_of', 'sharing_a_machine', 'run_state', 'states_table']
+           'machine_of', 'sharing_a_machine', 'read_metrics', 'run_state', 'run_states', 'states_table']
 
 # %% ../nbs/60_runs.ipynb #cb3feb2c
 import json
@@ -73,7 +73,9 @@ def load_runs(
     return runs
 
 
-def settings(runs: list[Run]) -> dict[tuple, list[Run]]:
+def settings(
+    runs: list[Run],  # of any settings
+) -> dict[tuple, list[Run]]:
     "Runs by setting."
     groups: dict[tuple, list[Run]] = {}
     for run in runs:
@@ -81,7 +83,9 @@ def settings(runs: list[Run]) -> dict[tuple, list[Run]]:
     return groups
 
 
-def describe_setting(setting: tuple) -> str:
+def describe_setting(
+    setting: tuple,  # `Run.setting`
+) -> str:
     "A setting in words, for a heading."
     name, split, _, n_classes, images, model, crop, device, workers, epochs, batch, max_steps, network = setting
     length = f"{epochs} epoch{'s' * (epochs > 1)}" + (f" cut at {max_steps} steps" if max_steps else "")
@@ -97,7 +101,10 @@ def interval(
     return float(x.mean()), float(half)
 
 
-def format_interval(values, digits: int = 2) -> str:
+def format_interval(
+    values,  # one per seed
+    digits: int = 2,  # behind the point
+) -> str:
     "'81.30 ± 1.20', or the bare value of a single seed."
     mean, half = interval(values)
     return f"{mean:.{digits}f}" + ("" if np.isnan(half) else f" ± {half:.{digits}f}")
@@ -273,7 +280,7 @@ def _span(run: Run) -> tuple[float, float]:
 
 
 def sharing_a_machine(
-    runs: list[Run],
+    runs: list[Run],  # of any settings
     share: float = 0.05,  # of a run's time, beside some other run, that counts
 ) -> list[Run]:
     "The runs during which other runs were under way on the same machine."
@@ -306,17 +313,21 @@ def _held(lock: Path) -> bool:
         return False
 
 
+def read_metrics(run_dir: Path) -> list[dict]:
+    "The lines of a run's metrics so far, without one that is just being written."
+    path = run_dir / "metrics.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.is_file() else []
+
+
 def run_state(
-    run_dir: Path,
+    run_dir: Path,  # the folder
     queue: dict[str, str],  # as `_queue` gives
 ) -> dict | None:  # what a row of the table needs; None for a folder that is no run
     "How far a run is."
-    if not (run_dir / "config.toml").is_file():
+    if not any((run_dir / name).is_file() for name in ("config.toml", "record.json")):  # reports/records keeps no config.toml
         return None
-    read = lambda name: json.loads((run_dir / name).read_text()) if (run_dir / name).is_file() else {}
-    about, path = read("state.json"), run_dir / "metrics.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.is_file() else []
-    job = about.get("job")
+    about = json.loads((run_dir / "state.json").read_text()) if (run_dir / "state.json").is_file() else {}
+    lines, job = read_metrics(run_dir), about.get("job")
     if (run_dir / "record.json").is_file():
         state = "finished"
     elif _held(run_dir.with_name(f".{run_dir.name}.lock")) or queue.get(job) == "running":
@@ -335,15 +346,22 @@ def run_state(
             "top1": scored[-1]["top1"] if scored else None, "seconds_left": left}  # fmt: skip
 
 
-def states_table(
+def run_states(
     runs: str | Path,  # folder of run folders
-) -> str:  # raises UserError if there is no run
-    "A line for each run: state, epoch, steps, top-1, time left."
+) -> list[dict]:  # as `run_state` gives, by name; raises UserError if there is no run
+    "How far every run is."
     queue = _queue()
     folders = sorted(p for p in Path(runs).glob("*") if p.is_dir())
     states = [state for folder in folders if (state := run_state(folder, queue))]
     if not states:
         raise UserError(f"there is no run in {runs}; train one with: rscd train, or name another folder with --runs.")
+    return states
+
+
+def states_table(
+    runs: str | Path,  # folder of run folders
+) -> str:  # raises UserError if there is no run
+    "A line for each run: state, epoch, steps, top-1, time left."
     rows = [
         {
             "run": s["run"],
@@ -353,6 +371,6 @@ def states_table(
             "top-1 (%)": "" if s["top1"] is None else f"{s['top1']:.2f}",
             "time left": "" if s["seconds_left"] is None else str(timedelta(seconds=round(s["seconds_left"]))),
         }
-        for s in states
+        for s in run_states(runs)
     ]
     return pd.DataFrame(rows).to_string(index=False)

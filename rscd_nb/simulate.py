@@ -21,10 +21,10 @@ from .wire import WIRES, in_memory_order, lay_out, link_seed
 # %% ../nbs/33_simulate.ipynb #b0984f4c
 def simulate(
     workers: list[nn.Module],  # with the same weights; trained in place
-    cfg: TrainConfig,
-    steps_per_epoch: int,
+    cfg: TrainConfig,  # names the strategy and the update rule
+    steps_per_epoch: int,  # for the schedule
     batch: Callable[[int, int], tuple[Tensor, Tensor]],  # (step from 0, rank) -> images, labels
-    steps: int,
+    steps: int,  # to take
     topology: Topology | None = None,  # None for allreduce
     turns: dict[str, int] | None = None,  # for gossip with every > 1, see `Gossip.turns`
 ) -> None:
@@ -114,11 +114,11 @@ class _Talk:
 
 # %% ../nbs/33_simulate.ipynb #de918e11
 def mix_only(
-    topology: Topology,
-    steps: int,
+    topology: Topology,  # who meets whom
+    steps: int,  # to take
     noise: float = 0.0,  # standard deviation of what every worker adds on its own between two steps; 1 is the spread at the start
     dim: int = 64,  # numbers in an opinion; more only make the curve smoother
-    seed: int = 0,
+    seed: int = 0,  # of the first opinions, and of the noise
 ) -> np.ndarray:  # (steps + 1,), root mean squared distance to the mean, 1 at step 0
     "How far apart workers are when they do nothing but mix."
     rng = np.random.default_rng(seed)

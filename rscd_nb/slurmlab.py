@@ -74,30 +74,43 @@ def _configure(folder: Path, nodes: int, cpus: int, gpus: dict[str, int]) -> Non
 @dataclass(frozen=True)
 class SlurmLab:
     "A running cluster."
-    folder: Path
+    folder: Path  # configuration, sockets and logs; removed at the end
     environment: dict[str, str]  # of commands that talk to it
 
     def run(
         self,
         *command: str,  # such as "squeue", "--long"
-        cwd: str | Path | None = None,
-        check: bool = True,
+        cwd: str | Path | None = None,  # where to run it; None: here
+        check: bool = True,  # raise CalledProcessError if it fails
         **environment: str | None,  # further variables; None removes one
     ) -> subprocess.CompletedProcess:  # with stdout and stderr as text
         "Run a command in the cluster's environment."
         env = {k: v for k, v in (self.environment | environment).items() if v is not None}
         return subprocess.run(command, cwd=cwd, check=check, capture_output=True, text=True, timeout=120, env=env)
 
-    def sbatch(self, *args: str, cwd: str | Path | None = None, **environment: str | None) -> int:
+    def sbatch(
+        self,
+        *args: str,
+        cwd: str | Path | None = None,  # where to submit from; None: here
+        **environment: str | None,
+    ) -> int:
         "Submit a job; its number."
         return int(self.run("sbatch", "--parsable", *args, cwd=cwd, **environment).stdout)
 
-    def state(self, job: int) -> dict[str, str]:
+    def state(
+        self,
+        job: int,  # its number
+    ) -> dict[str, str]:
         "What `scontrol show job` says, as a dictionary."
         words = self.run("scontrol", "show", "job", str(job)).stdout.split()
         return dict(word.split("=", 1) for word in words if "=" in word)
 
-    def wait(self, job: int, timeout: float, states: tuple[str, ...] = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")) -> dict[str, str]:
+    def wait(
+        self,
+        job: int,  # its number
+        timeout: float,  # seconds
+        states: tuple[str, ...] = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"),  # those that end the waiting
+    ) -> dict[str, str]:
         "Wait until a job is in one of the states; what `state` says then. Raises TimeoutError."
         until = time.monotonic() + timeout
         while (facts := self.state(job))["JobState"] not in states:
@@ -121,7 +134,7 @@ def _until(true, seconds: float) -> bool:
 
 @contextmanager
 def slurm_lab(
-    nodes: int = 2,
+    nodes: int = 2,  # how many, all on this machine
     cpus: int = 2,  # of each node, as declared
     gpus: dict[str, int] | None = None,  # of each node, as declared, by kind; needs root
 ):

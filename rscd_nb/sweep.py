@@ -24,7 +24,7 @@ from .launch import run_id
 @dataclass(frozen=True)
 class Sweep:
     "Runs that belong together."
-    path: Path
+    path: Path  # its file
     cells: tuple[dict, ...]  # each: data and train (paths), and keys to set with their values
     overrides: tuple[str, ...] = ()  # KEY=VALUE, in every run, after the cell's own
 
@@ -49,8 +49,8 @@ def _toml(value) -> str:
 
 
 def load_sweep(
-    path: str | Path,
-    overrides: tuple[str, ...] = (),
+    path: str | Path,  # a TOML file, see config/sweep
+    overrides: tuple[str, ...] = (),  # KEY=VALUE, in every run
 ) -> Sweep:  # raises UserError, for a mistake in any of its runs
     "Read a sweep's file: all combinations, the last key varying fastest."
     path = Path(path)
@@ -76,8 +76,8 @@ def load_sweep(
 
 
 def finished(
-    cfg: Config,
-    world_size: int,
+    cfg: Config,  # the experiment
+    world_size: int,  # workers
     runs: str | Path,  # folder of run folders
 ) -> bool:
     "Whether a run of this configuration has a record."
@@ -109,12 +109,12 @@ def _sbatch(*args: str, **environment: str) -> str:  # the job's number; raises 
 
 
 def submit(
-    sweep: Sweep,
+    sweep: Sweep,  # by `load_sweep`
     cells: list[int],  # those to run
-    script: str | Path,
-    runs: Path,
+    script: str | Path,  # one of slurm/*.sh
+    runs: Path,  # folder of run folders
     report: Path,  # folder for the report
-    account: str | None = None,
+    account: str | None = None,  # as for sbatch -A
 ) -> str:  # what was submitted, in words; raises UserError
     "Submit a job array and the report that waits for it."
     text = sweep.path.read_text()

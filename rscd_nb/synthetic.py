@@ -81,7 +81,7 @@ def cells(
 @dataclass
 class Scene:
     "One view of one piece of ground; all arrays are (HEIGHT, WIDTH), float32, unless said otherwise."
-    rng: np.random.Generator
+    rng: np.random.Generator  # draws everything of this photograph
     x: np.ndarray  # picture, px to the right
     y: np.ndarray  # picture, px down
     u: np.ndarray  # ground, px across the road
@@ -111,7 +111,7 @@ class Scene:
 
 
 def scene(
-    rng: np.random.Generator,
+    rng: np.random.Generator,  # draws everything of this photograph
 ) -> Scene:
     "Bare ground seen by a camera at a random tilt, yaw and height."
     x, y = np.meshgrid(np.arange(WIDTH, dtype=np.float32), np.arange(HEIGHT, dtype=np.float32))
@@ -131,7 +131,7 @@ def edge(
 
 
 def hue(
-    rng: np.random.Generator,
+    rng: np.random.Generator,  # draws it
     *rgb: float,
     jitter: float = 0.03,  # standard deviation of the logarithm of each channel
 ) -> np.ndarray:  # (3,), float32
@@ -139,7 +139,9 @@ def hue(
     return (np.array(rgb) * np.exp(rng.normal(0, jitter, 3))).astype(np.float32)
 
 # %% ../nbs/11_synthetic.ipynb #da4995b9
-def asphalt(s: Scene):
+def asphalt(
+    s: Scene,  # painted on
+):
     "Dark binder with bright chippings."
     (stones,), (fine,), (stain,) = s.look(grain(11)), s.look(grain(4)), s.look(clouds())
     chips = np.clip(stones - 0.8, 0, 1.2)
@@ -157,7 +159,9 @@ def _to_line(
     return np.minimum(rest, period - rest)
 
 
-def concrete(s: Scene):
+def concrete(
+    s: Scene,  # painted on
+):
     "Pale slabs, grooved across the road, with joints between them."
     rng, (fine,), (stain,) = s.rng, s.look(grain(4)), s.look(clouds())
     groove = np.sin((s.v + 1.5 * stain) * (2 * np.pi / rng.uniform(14, 18))) * (1 + 0.3 * fine)
@@ -168,7 +172,9 @@ def concrete(s: Scene):
     s.height, s.albedo = 1.1 * groove - 3 * gap + 0.15 * fine, tone[..., None] * hue(rng, 1.03, 1, 0.95)
 
 
-def mud(s: Scene):
+def mud(
+    s: Scene,  # painted on
+):
     "Brown clods, and a rut with the print of a tyre."
     rng, (clods,), (lumps,), (fine,), (stain,) = s.rng, s.look(grain(40)), s.look(grain(16)), s.look(grain(4)), s.look(clouds())
     across = np.abs(s.u - s.point()[0] * 0.7 + 8 * stain)  # from the middle of the rut
@@ -180,7 +186,9 @@ def mud(s: Scene):
     s.albedo = tone[..., None] * hue(rng, 1.2, 0.95, 0.68, jitter=0.08)
 
 
-def gravel(s: Scene):
+def gravel(
+    s: Scene,  # painted on
+):
     "Loose stones, each of its own grey, over dark gaps."
     rng, (lumps,), (fine,) = s.rng, s.look(grain(16)), s.look(grain(4))
     border, stone = s.look(*cells(20), scale=rng.uniform(0.75, 1.2), warp=1.2 * lumps)
@@ -201,7 +209,9 @@ def _crack(
     return edge(rng.uniform(3.2, 4.7) - np.abs(across - middle), 2)
 
 
-def slight(s: Scene):
+def slight(
+    s: Scene,  # painted on
+):
     "Two or three long cracks, and mostly a repair in fresh black binder."
     dark = np.maximum.reduce([_crack(s) for _ in range(s.rng.integers(2, 4))])
     if s.rng.random() < 0.9:
@@ -228,7 +238,9 @@ def _pothole(
     s.height = s.height * (1 - hole) + hole * (1.5 * rubble - 14) + 2 * rim
 
 
-def severe(s: Scene):
+def severe(
+    s: Scene,  # painted on
+):
     "Alligator cracks over much of the picture, the pieces sunk and tilted, and one to three potholes."
     (region,), (rubble,) = s.look(clouds()), s.look(grain(16))
     border, piece = s.look(*cells(12), scale=s.rng.uniform(0.95, 1.3), warp=2 * rubble)
@@ -245,7 +257,7 @@ DAMAGE = dict(slight=slight, severe=severe)
 
 # %% ../nbs/11_synthetic.ipynb #d818fd82
 def shade(
-    s: Scene,
+    s: Scene,  # painted on
     strength: float,  # change of brightness for a slope of 1
 ) -> np.ndarray:  # factor on the light
     "Lambert's law for gentle slopes, lit from a random side."
@@ -255,7 +267,7 @@ def shade(
 
 
 def uneven(
-    s: Scene,
+    s: Scene,  # painted on
     amount: float,  # standard deviation of the blotches
 ) -> np.ndarray:  # factor on the light, about 1
     "Light that is not the same everywhere: soft blotches and a slope."
@@ -264,7 +276,7 @@ def uneven(
 
 
 def shadow(
-    s: Scene,
+    s: Scene,  # painted on
 ) -> np.ndarray:  # factor on the light
     "The hard shadow of a wall, or of leaves."
     rng, angle = s.rng, s.rng.uniform(0, 2 * np.pi)
@@ -274,7 +286,7 @@ def shadow(
 
 
 def dry(
-    s: Scene,
+    s: Scene,  # painted on
 ) -> np.ndarray:  # light that reaches the camera, (HEIGHT, WIDTH, 3)
     "A matt surface in the sun, half of the time partly in shadow."
     light = shade(s, 0.28) * uneven(s, 0.12)
@@ -282,7 +294,7 @@ def dry(
 
 
 def sheen(
-    s: Scene,
+    s: Scene,  # painted on
 ) -> np.ndarray:  # mirrored light
     "Streaks of sky toward the camera, broken into glints by slopes that face it."
     (streaks,) = s.look(grain(40), scale=0.7, stretch=3, at=(s.x, s.y))
@@ -291,7 +303,7 @@ def sheen(
 
 
 def wet(
-    s: Scene,
+    s: Scene,  # painted on
 ) -> np.ndarray:  # light that reaches the camera, (HEIGHT, WIDTH, 3)
     "A darkened surface under a glossy skin."
     below = s.albedo * (0.5 * shade(s, 0.2) * uneven(s, 0.08))[..., None]
@@ -299,7 +311,7 @@ def wet(
 
 # %% ../nbs/11_synthetic.ipynb #a184394a
 def rings(
-    s: Scene,
+    s: Scene,  # painted on
 ) -> np.ndarray:  # slope of the water, about -1..1
     "Waves around the places where drops have fallen."
     out = np.zeros_like(s.x)
@@ -311,7 +323,7 @@ def rings(
 
 
 def sky(
-    s: Scene,
+    s: Scene,  # painted on
     ripple: np.ndarray,  # how far waves bend the view, px
 ) -> np.ndarray:  # mirrored light, (HEIGHT, WIDTH)
     "What water mirrors: clouds and a few trunks."
@@ -325,7 +337,7 @@ def sky(
 
 
 def water(
-    s: Scene,
+    s: Scene,  # painted on
 ) -> np.ndarray:  # light that reaches the camera, (HEIGHT, WIDTH, 3)
     "A wet surface with a third to two thirds of it under standing water."
     level = 8 * s.look(clouds(2.2, 12), scale=0.8)[0] + 0.4 * s.height
@@ -340,7 +352,7 @@ def water(
 
 # %% ../nbs/11_synthetic.ipynb #dd73d0c9
 def tracks(
-    s: Scene,
+    s: Scene,  # painted on
     width: float,  # half the width of a tyre, px
 ) -> tuple[np.ndarray, np.ndarray]:  # 1 in the tracks; tread, -1 or 1
     "A car's two tracks, with a chevron tread."
@@ -351,7 +363,7 @@ def tracks(
 
 
 def fresh_snow(
-    s: Scene,
+    s: Scene,  # painted on
 ) -> np.ndarray:  # light that reaches the camera, (HEIGHT, WIDTH, 3)
     "A smooth white cover with tyre tracks pressed into it."
     (drifts,), (fine,) = s.look(clouds()), s.look(grain(4))
@@ -362,7 +374,7 @@ def fresh_snow(
 
 
 def melted_snow(
-    s: Scene,
+    s: Scene,  # painted on
 ) -> np.ndarray:  # light that reaches the camera, (HEIGHT, WIDTH, 3)
     "Lumps of slush; wet asphalt shows through, and in the wheel tracks."
     asphalt(s)
@@ -377,7 +389,7 @@ def melted_snow(
 
 
 def ice(
-    s: Scene,
+    s: Scene,  # painted on
 ) -> np.ndarray:  # light that reaches the camera, (HEIGHT, WIDTH, 3)
     "Dark glass with white veins, bubbles and frost."
     (murk,), (frost,), (bend,), (bubbles,) = s.look(clouds()), s.look(grain(16), stretch=3), s.look(grain(40)), s.look(grain(11))
@@ -396,7 +408,7 @@ LIGHT = dict(dry=dry, wet=wet, water=water, fresh_snow=fresh_snow, melted_snow=m
 # %% ../nbs/11_synthetic.ipynb #a2af8d6a
 def expose(
     light: np.ndarray,  # (HEIGHT, WIDTH, 3), linear
-    rng: np.random.Generator,
+    rng: np.random.Generator,  # draws the grain
 ) -> np.ndarray:  # (HEIGHT, WIDTH, 3), 0..1
     "Automatic exposure and contrast, white balance, and a film curve that saves the highlights."
     grey = light[::4, ::4].mean(-1)
@@ -417,7 +429,7 @@ def _sensor_noise() -> np.ndarray:  # (TILE, TILE, 3), float32
 
 def develop(
     picture: np.ndarray,  # (HEIGHT, WIDTH, 3), 0..1
-    rng: np.random.Generator,
+    rng: np.random.Generator,  # draws the sensor's noise
 ) -> np.ndarray:  # (HEIGHT, WIDTH, 3), uint8
     "A slight blur, then the sensor's noise."
     sharp = Image.fromarray((np.clip(picture, 0, 1) * 255).astype(np.uint8))
@@ -530,7 +542,7 @@ def write_synthetic(
     root: Path,  # folder to make
     train: int = 2700,  # training images, over all classes
     val: int = 540,  # validation images, over all classes
-    seed: int = 0,
+    seed: int = 0,  # another one, other roads
     imbalance: bool = False,  # RSCD's proportions instead of equal numbers
     workers: int | None = None,  # processes; default: one for each core this process may use
 ) -> Path:  # root

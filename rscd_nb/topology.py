@@ -19,19 +19,29 @@ from .config import TOPOLOGY_NAMES, UserError
 @dataclass(frozen=True)
 class Topology:
     "A periodic sequence of meetings."
-    name: str
-    world_size: int
+    name: str  # what it is called
+    world_size: int  # workers
     rounds: tuple[tuple[tuple[int, ...], ...], ...]  # rounds[t % len(rounds)] divides the ranks into groups
 
-    def groups(self, step: int) -> tuple[tuple[int, ...], ...]:
+    def groups(
+        self,
+        step: int,  # from 0
+    ) -> tuple[tuple[int, ...], ...]:
         "The groups that meet at a step; together they hold every rank once."
         return self.rounds[step % len(self.rounds)]
 
-    def peers(self, rank: int, step: int) -> tuple[int, ...]:
+    def peers(
+        self,
+        rank: int,  # of the worker
+        step: int,  # from 0
+    ) -> tuple[int, ...]:
         "Whom a worker averages with at a step, itself included."
         return next(group for group in self.groups(step) if rank in group)
 
-    def mixing_matrix(self, step: int) -> np.ndarray:  # (world_size, world_size), rows and columns sum to 1
+    def mixing_matrix(
+        self,
+        step: int,  # from 0
+    ) -> np.ndarray:  # (world_size, world_size), rows and columns sum to 1
         "Weight with which worker i takes up worker j's model at a step."
         matrix = np.zeros((self.world_size, self.world_size))
         for group in self.groups(step):
@@ -142,7 +152,7 @@ def _own_rounds(name: str, n: int, per_node: int) -> list:
 
 def make_topology(
     name: str,  # one of TOPOLOGIES, or FILE.py:FUNCTION
-    world_size: int,
+    world_size: int,  # workers
     workers_per_node: int | None = None,  # None: all on one node
 ) -> Topology:  # raises UserError for an impossible size
     "The meetings of `world_size` workers. A single worker meets nobody, whatever the name."
@@ -156,7 +166,7 @@ def make_topology(
 
 # %% ../nbs/30_topology.ipynb #f353f0c2
 def draw_rounds(
-    topology: Topology,
+    topology: Topology,  # what to draw
     axes=None,  # one matplotlib axes per round; None: a new row
 ):
     "Draw the meetings of one period; returns the axes."

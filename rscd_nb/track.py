@@ -59,8 +59,8 @@ def provenance() -> dict:
 
 # %% ../nbs/41_track.ipynb #1951251e
 def start_log(
-    run_dir: Path,
-    rank: int,
+    run_dir: Path,  # the run's folder
+    rank: int,  # of this worker
 ) -> None:
     "Send log lines to the rank's file, and rank 0's to the screen as well, above its progress bar."
     logger.remove()
@@ -69,7 +69,10 @@ def start_log(
         logger.add(lambda line: tqdm.write(line, file=sys.stderr, end=""), format="{time:HH:mm:ss} {message}", level="INFO")
 
 
-def start_wandb(cfg: Config, run_dir: Path):
+def start_wandb(
+    cfg: Config,  # the experiment
+    run_dir: Path,  # the run's folder
+):
     "A wandb run, offline unless the user is logged in; None when wandb is off or does not work."
     if not cfg.train.wandb:
         return None
@@ -91,9 +94,9 @@ class Tracker:
 
     def __init__(
         self,
-        cfg: Config,
-        run_dir: Path,
-        world: World,
+        cfg: Config,  # the experiment
+        run_dir: Path,  # the run's folder
+        world: World,  # this process among the workers
         steps: int,  # of the whole run, for the progress bar
     ):
         self.run_dir, self.main = run_dir, world.rank == 0
@@ -145,13 +148,20 @@ class Tracker:
                 logger.warning(f"wandb stopped working and is left out: {e}")
                 self._wandb = None
 
-    def record(self, record: dict) -> None:
+    def record(
+        self,
+        record: dict,  # by `make_record`
+    ) -> None:
         "Write the run's record: its presence says that the run finished."
         if self.main:
             self._to_wandb(lambda run: run.summary.update(record["final"]))
             write_atomic(self.run_dir / "record.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
 
-    def close(self, failed: bool = False) -> None:
+    def close(
+        self,
+        failed: bool = False,  # the run did not reach its end
+    ) -> None:
+        "Write down the end: of the log, of wandb and of the progress bar."
         self._bar.close()
         if self._file:
             self._file.close()

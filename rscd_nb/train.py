@@ -39,14 +39,14 @@ from .track import Tracker, provenance
 @dataclass(frozen=True)
 class Plan:
     "A checked experiment: what every worker needs to know before it starts."
-    data: RoadData
+    data: RoadData  # what is on disk
     shards: list[np.ndarray]  # training positions of each worker
-    steps_per_epoch: int
+    steps_per_epoch: int  # updates
 
 
 def plan(
-    cfg: Config,
-    world_size: int,
+    cfg: Config,  # the experiment
+    world_size: int,  # workers
     workers_per_node: int,  # as launched; cfg.train.workers_per_node overrides it
 ) -> Plan:  # raises UserError
     "Everything that can go wrong before workers meet, found in the order of cost: names, sizes, files."
@@ -88,7 +88,7 @@ def _agree(cfg: Config, data: RoadData) -> None:
 
 
 def make_run_dir(
-    run_dir: str | Path,
+    run_dir: str | Path,  # the folder; made if missing
 ) -> Path:  # raises UserError
     "Make a run's folder, writable."
     run_dir = Path(run_dir)
@@ -105,7 +105,7 @@ def make_run_dir(
 def evaluate(
     model: nn.Module,  # in evaluation mode
     loader: Loader,  # this worker's share of the images
-    n_classes: int,
+    n_classes: int,  # of the data set
 ) -> dict:  # loss (nats), top1 and top5 (percent), images, and confusion[true class][predicted class] in images: over all workers
     "Score a model on the images of all workers together."
     totals, confusion = torch.zeros(3, dtype=torch.float64, device=loader.device), torch.zeros(n_classes**2, dtype=torch.float64, device=loader.device)
@@ -128,7 +128,11 @@ class StopRequest:
 
     INTERVAL = 2  # steps
 
-    def __init__(self, world: World, timeout: float):
+    def __init__(
+        self,
+        world: World,  # this process among the workers
+        timeout: float,  # seconds to wait for the others' answer
+    ):
         self.path = os.environ.get("RSCD_STOP_FILE")
         self._group = dist.new_group(backend="gloo", timeout=patience(timeout)[0]) if self.path and world.size > 1 else None
         self._calls, self._work, self._asked = 0, None, torch.zeros(1)
@@ -279,7 +283,16 @@ def _gather_bad(data: RoadData, loaders: tuple[Loader, ...]) -> list[str]:
 FINAL = ("top1", "top5", "val_loss", "train_loss", "consensus")
 
 
-def make_record(cfg: Config, plan: Plan, parallel: Parallel, facts: dict, scored: list[dict], bad: list[str], total_seconds: float, run_id: str) -> dict:
+def make_record(
+    cfg: Config,  # the experiment
+    plan: Plan,  # as checked
+    parallel: Parallel,  # at its end
+    facts: dict,  # by `provenance`
+    scored: list[dict],  # metrics of the scored epochs
+    bad: list[str],  # paths of images that were bad when they were wanted
+    total_seconds: float,  # of this attempt
+    run_id: str,  # the folder's name
+) -> dict:
     "All that a table needs to know of a finished run."
     final, best = scored[-1], max(scored, key=lambda e: e["top1"])
     return {
@@ -315,7 +328,7 @@ def _die_with_parent() -> None:
 
 
 def train(
-    cfg: Config,
+    cfg: Config,  # the experiment
     run_dir: str | Path,  # made if missing; config, metrics, record, log and checkpoints go there
 ) -> dict:  # the record; raises UserError before joining if anything does not fit
     "Run one experiment. Called by every worker that torchrun started, or alone."

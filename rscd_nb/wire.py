@@ -27,20 +27,25 @@ CHUNK = 2**18  # weights that a CPU works on at a time: what is computed from th
 @dataclass(frozen=True)
 class Piece:
     "A parameter's place in a flat tensor, and its shape as a matrix."
-    start: int
-    rows: int
+    start: int  # of its elements in the flat tensor
+    rows: int  # of the matrix
     columns: int  # 1 for vectors
 
     @property
     def numel(self) -> int:
+        "How many elements it has."
         return self.rows * self.columns
 
-    def of(self, flat: Tensor) -> Tensor:  # (rows, columns), a view
+    def of(
+        self,
+        flat: Tensor,  # the flat tensor
+    ) -> Tensor:  # (rows, columns), a view
+        "The parameter in a flat tensor, as a matrix."
         return flat[self.start : self.start + self.numel].view(self.rows, self.columns)
 
 
 def lay_out(
-    params: list[Tensor],
+    params: list[Tensor],  # in any order
 ) -> tuple[list[Piece], int]:  # their places, and the size of the flat tensor
     "Places for parameters, one after the other, each at the start of a block."
     pieces, start = [], 0
@@ -66,8 +71,8 @@ class Wire:
 
     def __init__(
         self,
-        pieces: list[Piece],
-        cfg: TrainConfig,
+        pieces: list[Piece],  # where parameters lie in the flat tensor
+        cfg: TrainConfig,  # names the wire
     ):
         self.pieces, self.cfg = pieces, cfg
 
@@ -83,7 +88,7 @@ class Wire:
     def encode(
         self,
         x: Tensor,  # (size,) float32
-        link: list[Tensor],
+        link: list[Tensor],  # what `link` returned
         me: int,  # place in the group
         out: Tensor | None = None,  # an old message, whose memory is used again if it fits
     ) -> Tensor:  # (n,), the same n on all members; for fp32 x itself, which must be mixed before it changes
@@ -95,8 +100,8 @@ class Wire:
         self,
         x: Tensor,  # (size,) float32, changed in place
         messages: list[Tensor],  # of all members, in the order of their ranks
-        link: list[Tensor],
-        me: int,
+        link: list[Tensor],  # what `link` returned
+        me: int,  # place in the group
     ) -> None:
         "Move towards the members' mean, by the mean difference of their messages to the own one."
         for at in _chunks(x):
@@ -105,7 +110,9 @@ class Wire:
             x[at].add_(sum(moves[1:], moves[0]), alpha=1 / len(messages))
 
 
-def link_seed(group: tuple[int, ...]) -> int:
+def link_seed(
+    group: tuple[int, ...],  # its ranks
+) -> int:
     "A number that all members of a group agree on."
     return zlib.crc32(repr(group).encode())
 
@@ -139,11 +146,17 @@ class Int8(Wire):
     def link(self, x, members, seed):
         return [x.clone() for _ in range(members)]
 
-    def scale(self, change: Tensor) -> Tensor:  # (blocks, BLOCK) -> (blocks, 1)
+    def scale(
+        self,
+        change: Tensor,  # rows of BLOCK weights
+    ) -> Tensor:  # (blocks, BLOCK) -> (blocks, 1)
         "The unit in which a block is rounded."
         return change.abs().amax(1, keepdim=True).div_(self.levels)
 
-    def snap(self, change: Tensor) -> Tensor:  # in units; changed in place
+    def snap(
+        self,
+        change: Tensor,  # in units of the scale; overwritten
+    ) -> Tensor:  # in units; changed in place
         "The nearest values that can be sent."
         return change.round_()
 
@@ -162,7 +175,13 @@ class Int8(Wire):
             self.encode_in_operations(x, link[me], codes, scales)
         return message
 
-    def encode_in_operations(self, x: Tensor, known: Tensor, codes: Tensor, scales: Tensor) -> None:
+    def encode_in_operations(
+        self,
+        x: Tensor,  # (size,) float32
+        known: Tensor,  # what the group believes x to be
+        codes: Tensor,  # written: bytes
+        scales: Tensor,  # written: a bf16 for each block
+    ) -> None:
         "What the compiled loop does, for a device whose own compiler is torch."
         change = (x - known).view(-1, BLOCK)
         scales.copy_(self.scale(change))
@@ -184,7 +203,15 @@ class Int8(Wire):
             else:
                 self.mix_in_operations(x, link[me], link[j], codes, scales, 1 / len(messages))
 
-    def mix_in_operations(self, x: Tensor, mine: Tensor, theirs: Tensor, codes: Tensor, scales: Tensor, share: float) -> None:
+    def mix_in_operations(
+        self,
+        x: Tensor,  # (size,) float32, changed in place
+        mine: Tensor,  # what the group believes x to be
+        theirs: Tensor,  # what it believes the sender's weights to be; changed in place
+        codes: Tensor,  # of the message: bytes
+        scales: Tensor,  # of the message: a bf16 for each block
+        share: float,  # of the difference to take up
+    ) -> None:
         "What the compiled loop does, for a device whose own compiler is torch."
         places = [codes >> self.bits * k & 2**self.bits - 1 for k in range(8 // self.bits)]
         theirs.view(-1, BLOCK).addcmul_(torch.cat(places, 1).float().sub_(self.middle), _positive(scales))

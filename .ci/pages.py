@@ -1,0 +1,204 @@
+"""Checks of the documentation: links lead somewhere, everything public is explained, every notebook is in the sidebar. A line for each finding."""
+import dataclasses
+import importlib
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import yaml
+from fastcore.docments import docments
+from markdown_it import MarkdownIt
+from pydantic import BaseModel
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+
+# Links
+
+
+def targets(text: str) -> list[str]:
+    "Where the links and images of a Markdown text lead. Code has none."
+    tokens = [child for token in MarkdownIt().parse(text) for child in token.children or [token]]
+    found = [token.attrs.get("href") or token.attrs.get("src") for token in tokens if token.type in ("link_open", "image")]
+    html = "\n".join(token.content for token in tokens if token.type.startswith("html"))
+    return [str(target) for target in found] + re.findall(r"""(?:href|src)=["']([^"']+)""", html)
+
+
+def anchors(text: str, dots: bool) -> set[str]:
+    "The names by which a text's headings can be linked: GitHub's, or with dots and from the first letter on, Pandoc's."
+    tokens = MarkdownIt().parse(text)
+    titles = [re.sub(r"[`*]|\s*\{[^}]*\}$", "", after.content) for token, after in zip(tokens, tokens[1:]) if token.type == "heading_open"]
+    slugs = [re.sub(r"\s", "-", re.sub(r"[^\w\s.-]" if dots else r"[^\w\s-]", "", title.strip().lower())) for title in titles]
+    return {re.sub(r"^[^a-z]+", "", slug) if dots else slug for slug in slugs}
+
+
+def is_elsewhere(target: str) -> bool:
+    return re.match(r"[a-z][a-z0-9+.-]*:", target) is not None
+
+
+def check_markdown(path: Path) -> list[str]:
+    "A file that is read where it lies."
+    text, wrong = path.read_text(), []
+    for target in filter(lambda t: not is_elsewhere(t), targets(text)):
+        file, anchor = urldefrag(unquote(target))
+        to = path.parent / file if file else path
+        if not to.exists():
+            wrong.append(f"{path.relative_to(ROOT)}: {target} does not exist")
+        elif anchor and to.suffix == ".md" and anchor not in anchors(to.read_text(), dots=False):
+            wrong.append(f"{path.relative_to(ROOT)}: {target} has no such heading")
+    return wrong
+
+
+def make_pages(folder: Path) -> Path:
+    "The notebooks as nbdev hands them to Quarto, made in a copy of the tree."
+    script = 'git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$0"; cd "$0"; git init -q; PYTHONPATH=".:${PYTHONPATH:-}" exec "$1" -c "from nbdev.serve import proc_nbs; proc_nbs()"'
+    done = subprocess.run(["bash", "-c", script, str(folder), sys.executable], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"the pages cannot be made:\n{done.stderr[-3000:]}")
+    return folder / "_proc"
+
+
+def page_text(notebook: dict) -> str:
+    "A page's Markdown: its prose, and what nbdev writes about functions and classes."
+    texts = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    return "\n\n".join(texts + ["".join(output.get("data", {}).get("text/markdown", "")) for output in outputs])
+
+
+def file_name(notebook: dict) -> str | None:
+    "The file that Quarto writes a page to."
+    front = [yaml.safe_load("".join(cell["source"]).strip().strip("-")) for cell in notebook["cells"] if cell["cell_type"] == "raw"]
+    return next((matter["output-file"] for matter in front if matter and "output-file" in matter), None)
+
+
+def check_pages(proc: Path, site: str) -> list[str]:
+    "Links between pages, by their notebook's name or by their own; two pages of one name."
+    notebooks = {path.relative_to(proc): json.loads(path.read_text()) for path in sorted(proc.rglob("*.ipynb"))}
+    texts = {path: page_text(notebook) for path, notebook in notebooks.items()}
+    pages, wrong = {}, []
+    for path, notebook in notebooks.items():
+        page = path.with_name(file_name(notebook) or f"{path.stem}.html")
+        if page in pages:
+            wrong.append(f"{path}: its page {page} is that of {pages[page]} too; rename one of them")
+        pages.setdefault(page, path)
+    for path, text in texts.items():
+        for target in targets(text):
+            if target.startswith(site):  # nbdev's own, from a name in backticks
+                file, anchor = urldefrag(target.removeprefix(site))
+                to, by_nbdev = Path(file), True
+            elif is_elsewhere(target):
+                continue
+            else:
+                file, anchor = urldefrag(unquote(target))
+                to, by_nbdev = Path(os.path.normpath(path.parent / file)) if file else path, False
+            to = pages.get(to, to)
+            if to not in notebooks and not (proc / to).is_file():
+                wrong.append(f"{path}: {target} does not exist")
+            elif anchor and to in notebooks:
+                # nbdev links a method by Class.method, but a class has one heading.
+                known = anchors(texts[to], dots=True)
+                if anchor not in known and not (by_nbdev and anchor.split(".")[0] in known):
+                    wrong.append(f"{path}: {target} has no such heading")
+    if not any(target.startswith(site) for text in texts.values() for target in targets(text)):
+        wrong.append("no name in backticks has become a link: nbdev finds them by the package's entry point, so install it again with pip install -e .")
+    return wrong
+
+
+# Explanations
+
+
+def is_explained(function, name: str, cls: type | None) -> bool:
+    return bool(function.__doc__) or bool(cls and any(getattr(getattr(base, name, None), "__doc__", None) for base in cls.__mro__[1:]))
+
+
+def unexplained_parameters(function, name: str, cls: type | None = None) -> list[str]:
+    "Parameters without a comment, here or in the method that this one overrides."
+    explained = {}
+    for base in (*reversed(cls.__mro__[1:]), None) if cls else (None,):
+        owner = vars(base).get(name) if base else function
+        if owner is not None and inspect.isfunction(inspect.unwrap(getattr(owner, "__func__", owner))):
+            explained |= {k: v for k, v in docments(inspect.unwrap(getattr(owner, "__func__", owner))).items() if v}
+    kinds = inspect.signature(function).parameters.values()
+    return [p.name for p in kinds if p.name not in ("self", "cls") and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name not in explained]
+
+
+def check_function(where: str, function, name: str, cls: type | None = None) -> list[str]:
+    wrong = [] if is_explained(function, name, cls) else [f"{where} has no docstring"]
+    return wrong + [f"{where}: parameter {p} has no comment" for p in unexplained_parameters(function, name, cls)]
+
+
+def check_class(where: str, cls: type) -> list[str]:
+    wrong = [] if cls.__dict__.get("__doc__") else [f"{where} has no docstring"]
+    if issubclass(cls, BaseModel):  # its fields carry their description
+        return wrong + [f"{where}.{field} has no description" for field, about in cls.model_fields.items() if not about.description and not issubclass(about.annotation, BaseModel)]
+    is_dataclass = "__dataclass_fields__" in vars(cls)
+    if is_dataclass:
+        explained = docments(cls)
+        wrong += [f"{where}: field {field.name} has no comment" for field in dataclasses.fields(cls) if field.init and not explained.get(field.name)]
+    for name, member in vars(cls).items():
+        function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
+        if not inspect.isfunction(function) or function.__module__ != cls.__module__:
+            continue
+        if name == "__init__" and not is_dataclass:
+            wrong += [f"{where}: parameter {p} has no comment" for p in unexplained_parameters(function, name, cls)]
+        elif not name.startswith("_"):
+            wrong += check_function(f"{where}.{name}", function, name, cls)
+    return wrong
+
+
+def check_package(package: Path) -> list[str]:
+    "Every public function, class and method, and their parameters. Commands explain their options in Annotated help."
+    wrong = []
+    for path in sorted(package.glob("[!_]*.py")):
+        module = importlib.import_module(f"{package.name}.{path.stem}")
+        commands = {c.callback for app in vars(module).values() for c in getattr(app, "registered_commands", ())}
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if inspect.isclass(thing):
+                wrong += check_class(f"{path.stem}.{name}", thing)
+            elif callable(thing) and not hasattr(thing, "registered_commands"):
+                function = inspect.unwrap(thing)
+                wrong += [f"{path.stem}.{name} has no docstring"] * (not thing.__doc__) if function in commands else check_function(f"{path.stem}.{name}", function, name)
+    return wrong
+
+
+# The sidebar
+
+
+def in_sidebar(contents: list) -> list[str]:
+    "The files that a sidebar's contents name."
+    return [file for item in contents for file in ([item] if isinstance(item, str) else [item["href"]] * ("href" in item) + in_sidebar(item.get("contents", [])))]
+
+
+def check_sidebar(nbs: Path) -> list[str]:
+    listed = in_sidebar(yaml.safe_load((nbs / "sidebar.yml").read_text())["website"]["sidebar"]["contents"])
+    there = {str(path.relative_to(nbs)) for path in nbs.rglob("*.ipynb") if not any(part.startswith((".", "_")) for part in path.relative_to(nbs).parts)}
+    return (
+        [f"nbs/sidebar.yml: {name} is missing" for name in sorted(there - set(listed))]
+        + [f"nbs/sidebar.yml: {name} does not exist" for name in sorted(set(listed) - there)]
+        + [f"nbs/sidebar.yml: {name} is there twice" for name in sorted({name for name in listed if listed.count(name) > 1})]
+    )
+
+
+def main() -> None:
+    from nbdev.config import get_config
+
+    config = get_config(path=ROOT)
+    with tempfile.TemporaryDirectory() as folder:
+        findings = check_pages(make_pages(Path(folder)), f"{config.doc_host}{config.doc_baseurl}/")
+    for path in (*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("reports/*.md"))):
+        findings += check_markdown(path)
+    findings += check_package(ROOT / config.lib_path.name) + check_sidebar(ROOT / "nbs")
+    print("\n".join(findings) or "links, explanations and sidebar are whole")
+    sys.exit(bool(findings))
+
+
+if __name__ == "__main__":
+    main()
