@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ANALYSIS', 'Run', 'load_runs', 'settings', 'describe_setting', 'interval', 'format_interval', 'arms_table', 'by_arm',
-           'epochs_frame', 'compare', 'time_to_accuracy', 'sharing_a_machine', 'run_state', 'states_table',
-           'show_figure', 'show_table', 'write_reports', 'write_readme']
+           'epochs_frame', 'compare', 'time_to_accuracy', 'sharing_a_machine', 'read_metrics', 'run_state',
+           'run_states', 'states_table', 'show_figure', 'show_table', 'write_reports', 'write_readme']
 
 # %% ../nbs/60_runs.ipynb #cb3feb2c
 import base64
@@ -269,17 +269,21 @@ def _held(lock: Path) -> bool:
         return False
 
 
+def read_metrics(run_dir: Path) -> list[dict]:
+    "The lines of a run's metrics so far, without one that is just being written."
+    path = run_dir / "metrics.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.is_file() else []
+
+
 def run_state(
     run_dir: Path,
     queue: dict[str, str],  # as `_queue` gives
 ) -> dict | None:  # what a row of the table needs; None for a folder that is no run
     "How far a run is."
-    if not (run_dir / "config.toml").is_file():
+    if not any((run_dir / name).is_file() for name in ("config.toml", "record.json")):  # reports/records keeps no config.toml
         return None
-    read = lambda name: json.loads((run_dir / name).read_text()) if (run_dir / name).is_file() else {}
-    about, path = read("state.json"), run_dir / "metrics.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.is_file() else []
-    job = about.get("job")
+    about = json.loads((run_dir / "state.json").read_text()) if (run_dir / "state.json").is_file() else {}
+    lines, job = read_metrics(run_dir), about.get("job")
     if (run_dir / "record.json").is_file():
         state = "finished"
     elif _held(run_dir.with_name(f".{run_dir.name}.lock")) or queue.get(job) == "running":
@@ -298,15 +302,22 @@ def run_state(
             "top1": scored[-1]["top1"] if scored else None, "seconds_left": left}  # fmt: skip
 
 
-def states_table(
+def run_states(
     runs: str | Path,  # folder of run folders
-) -> str:  # raises UserError if there is no run
-    "A line for each run: state, epoch, steps, top-1, time left."
+) -> list[dict]:  # as `run_state` gives, by name; raises UserError if there is no run
+    "How far every run is."
     queue = _queue()
     folders = sorted(p for p in Path(runs).glob("*") if p.is_dir())
     states = [state for folder in folders if (state := run_state(folder, queue))]
     if not states:
         raise UserError(f"there is no run in {runs}; train one with: rscd train, or name another folder with --runs.")
+    return states
+
+
+def states_table(
+    runs: str | Path,  # folder of run folders
+) -> str:  # raises UserError if there is no run
+    "A line for each run: state, epoch, steps, top-1, time left."
     rows = [
         {
             "run": s["run"],
@@ -316,7 +327,7 @@ def states_table(
             "top-1 (%)": "" if s["top1"] is None else f"{s['top1']:.2f}",
             "time left": "" if s["seconds_left"] is None else str(timedelta(seconds=round(s["seconds_left"]))),
         }
-        for s in states
+        for s in run_states(runs)
     ]
     return pd.DataFrame(rows).to_string(index=False)
 
