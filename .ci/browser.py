@@ -97,7 +97,7 @@ def run_all(page, name: str, seconds: float) -> int:  # cells run
     "Run all cells through the menu, and wait until they are done and the kernel is idle."
     from playwright.sync_api import TimeoutError
 
-    page.locator(".jp-NotebookPanel:visible .jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(timeout=60_000)
+    page.locator("#jp-bottom-panel, #jp-main-statusbar", has_text="| Idle").first.wait_for(timeout=60_000)  # the kernel is there; the notebook's own sign is idle before that, too
     page.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
     page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
     done = """([errors]) => {
@@ -174,7 +174,7 @@ TRIALS = {"nbs/start.ipynb": try_topologies, "nbs/explore/topologies.ipynb": try
 def visit(browser, address: str, token: str, name: str, out: Path, seconds: float) -> None:
     "One notebook, from opening it to the screenshot."
     began = time.monotonic()
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = browser.new_page()
     try:
         page.goto(f"{address}/lab/workspaces/auto-{Path(name).stem}/tree/{name}?token={token}", timeout=60_000)
         page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
@@ -207,7 +207,7 @@ def main(out: Path, names: list[str]) -> None:
         try:
             wait_for(server, address, token, Path(tmp) / "server.log")
             with sync_playwright() as play:
-                browser = play.chromium.launch_persistent_context(f"{tmp}/browser", executable_path=BROWSER, headless=True, args=FLAGS, timeout=60_000)
+                browser = play.chromium.launch_persistent_context(f"{tmp}/browser", executable_path=BROWSER, headless=True, args=FLAGS, viewport={"width": 1280, "height": 900}, timeout=60_000)
                 for name in names:
                     try:
                         visit(browser, address, token, name, out, until - time.monotonic())
