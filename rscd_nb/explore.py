@@ -161,9 +161,9 @@ def _label(state: dict) -> str:
 
 
 def _pick(states: list[dict], chosen: tuple[str, ...]) -> list[str]:
-    "Which runs to show: those chosen before that are still there, else those that run, else the last four."
+    "Which runs to show: those chosen before that are still there, else those that run, else the first four."
     names = [s["run"] for s in states]
-    return [n for n in names if n in chosen] or [s["run"] for s in states if s["state"] == "running"] or names[-4:]
+    return [n for n in names if n in chosen] or [s["run"] for s in states if s["state"] == "running"] or names[:4]
 
 
 def _every(seconds: float, action, off: Event) -> None:
@@ -191,13 +191,13 @@ def run_browser(
 
     def draw(_=None) -> None:
         with lock:
-            figure = draw_curves({name: read_metrics(Path(runs) / name) for name in c.chosen.value}) if c.chosen.value else None
+            figure = draw_curves({name: read_metrics(Path(runs) / name) for name in sorted(c.chosen.value)}) if c.chosen.value else None
             _show(c.picture, c.said, figure, "" if figure else "No run is chosen: click one in the list, with Ctrl or Shift several.")
 
     def look(_=None) -> None:
         try:
             with lock:
-                states = [s for s in run_states(runs) if c.only.value in s["run"]]
+                states = [s for s in reversed(run_states(runs)) if c.only.value in s["run"]]
                 c.chosen.unobserve(draw, "value")
                 chosen, options = _pick(states, c.chosen.value), [(_label(s), s["run"]) for s in states]
                 if options != list(c.chosen.options):
