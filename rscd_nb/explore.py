@@ -32,6 +32,7 @@ def draw_step(
 ) -> Figure:
     "A step's meetings, its mixing matrix, and the workers' distance to their mean before and after it."
     fig = Figure(figsize=(10, 3.1), layout="constrained")
+    fig.get_layout_engine().set(w_pad=0.12)
     meetings, matrix, decay = fig.subplots(1, 3, width_ratios=(1, 1.15, 1.5))
     draw_rounds(Topology(topology.name, topology.world_size, (topology.groups(step),)), [meetings])
     meetings.set_title(f"who meets at step {step}", fontsize=10)
