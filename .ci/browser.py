@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -117,13 +116,17 @@ def run_all(page, name: str, seconds: float) -> int:  # cells run
 
 def look(page, name: str, figures: int, panels: int) -> None:
     "Figures and widgets that must be there, drawn and not clipped."
-    page.wait_for_function(
-        """([figures, panels, n, m]) => {
-            const drawn = [...document.querySelectorAll(figures)].filter(f => f.getBoundingClientRect().width > 200 && (f.naturalWidth ?? 1) > 0);
-            return drawn.length >= n && document.querySelectorAll(panels).length >= m;
-        }""",
-        arg=[FIGURES, PANELS, figures, panels], timeout=20_000,
-    )  # fmt: skip
+    from playwright.sync_api import TimeoutError
+
+    there = """([figures, panels, n, m]) => {
+        const drawn = [...document.querySelectorAll(figures)].filter(f => f.getBoundingClientRect().width > 200 && (f.naturalWidth ?? 1) > 0);
+        return drawn.length >= n && document.querySelectorAll(panels).length >= m;
+    }"""
+    try:
+        page.wait_for_function(there, arg=[FIGURES, PANELS, figures, panels], timeout=30_000)
+    except TimeoutError:
+        seen = f"{page.locator(FIGURES).count()} figures and {page.locator(PANELS).count()} panels of widgets"
+        raise Failed(f"{name} shows {seen} (figures may be too small to see), where {figures} and {panels} were expected.") from None
     for figure in page.locator(FIGURES).all():
         box, area = figure.bounding_box(), page.locator(".jp-NotebookPanel-notebook").first.bounding_box()
         if box and box["x"] + box["width"] > area["x"] + area["width"] + 1:
@@ -132,7 +135,7 @@ def look(page, name: str, figures: int, panels: int) -> None:
         raise Failed(f"{name}: {broken} widgets are not displayed.")
 
 
-def changes(page, name: str, what: str, action, seconds: float = 20) -> None:
+def changes(page, name: str, what: str, action, seconds: float = 60) -> None:
     "Something done to the first panel must change its picture."
     from playwright.sync_api import TimeoutError
 
@@ -153,7 +156,7 @@ def try_topologies(page, name: str) -> None:
     changes(page, name, "another number of workers", lambda: (slider.nth(0).focus(), page.keyboard.press("ArrowRight")))
     changes(page, name, "another step", lambda: (slider.nth(2).focus(), page.keyboard.press("ArrowRight")))
     panel.locator("select").first.select_option("one-peer-exp")  # of nine workers
-    panel.get_by_text("one-peer-exp needs 2, 4, 8, 16, ... workers, not 9").wait_for(timeout=20_000)
+    panel.get_by_text("one-peer-exp needs 2, 4, 8, 16, ... workers, not 9").wait_for(timeout=60_000)
     changes(page, name, "a possible topology", lambda: panel.locator("select").first.select_option("ring"))
 
 
