@@ -26,7 +26,7 @@ test: .venv/installed  ## every notebook as a test, and that package and noteboo
 	.venv/bin/python .ci/test.py
 
 lab: .venv/installed  ## the notebooks in JupyterLab
-	.venv/bin/jupyter lab nbs
+	.venv/bin/jupyter lab --LabApp.default_url=/lab/tree/nbs/start.ipynb
 
 slurm-lab: .venv/installed  ## a shell with a Slurm cluster of this machine alone (needs slurm-wlm and munge)
 	.venv/bin/python -m rscd_nb.slurmlab
