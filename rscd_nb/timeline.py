@@ -190,15 +190,19 @@ def _excerpt(lanes: dict[str, list[Span]], steps: list[Span]) -> dict:
 
 def _worker(net: Network, mbit: float | None, methods: dict, base: dict, steps: int) -> dict:
     "All methods, one after the other."
+    import sys
+
     import torch
     from loguru import logger
+    from tqdm import tqdm
 
     from rscd_nb.parallel import World, joined
 
     torch.set_num_threads(1)
     logger.remove()
     with joined(World.from_env("cpu"), 600) as world:
-        return {name: _diary(net, mbit, method, base, steps, world) for name, method in methods.items()}
+        bar = tqdm(methods.items(), desc="bench timeline", unit="method", disable=world.rank > 0, file=sys.stderr, dynamic_ncols=True)
+        return {name: _diary(net, mbit, method, base, steps, world) for name, method in bar}
 
 # %% ../nbs/56_timeline.ipynb #462418d5
 def bench_timeline(
@@ -206,9 +210,9 @@ def bench_timeline(
     workers: int = 4,
     methods: Iterable[str] = SHOWN,  # names in METHODS
     model: str = "resnet18",
-    crop: int = 96,  # pixels
-    batch: int = 32,  # images a worker and step
-    steps: int = 12,  # that count, of each method
+    crop: int = 64,  # pixels
+    batch: int = 16,  # images a worker and step
+    steps: int = 8,  # that count, of each method
 ) -> dict:  # the record; raises UserError
     "Record some steps of worker 0 under every method."
     from rscd_nb.track import provenance

@@ -170,7 +170,7 @@ def bench_wires(
 # %% ../nbs/55_wirebench.ipynb #6a546a35
 def wires_table(record: dict) -> pd.DataFrame:  # one row per wire, of strings
     "The record as a table to print."
-    small = lambda v: "none" if v == 0 else "" if v is None else f"{v:.1e}"
+    small = lambda v: "0" if v == 0 else "" if v is None else f"{v:.1e}"
     return pd.DataFrame(
         {
             "wire": row["wire"],
@@ -194,7 +194,7 @@ def draw_wires(record: dict):
     blue, orange, *_ = palette = sns.color_palette("colorblind")
     lossy = [row for row in record["rows"] if row["message"]]
     for key, colour, marker, label in (("message", orange, "s", "one message, from nothing"), ("training", blue, "o", "in training")):
-        left.loglog([r["bits"] for r in lossy], [r[key] for r in lossy], marker, ls="-", lw=1, color=colour, label=label)
+        left.loglog([r["bits"] for r in lossy], [r[key] for r in lossy], marker, color=colour, label=label)
     for r in lossy:
         left.annotate(r["wire"], (r["bits"], r["training"]), textcoords="offset points", xytext=(0, -14), ha="center", fontsize=8)
     left.axhline(record["per_step"], color="0.4", lw=1, ls="--", label="change of the weights in one step")
@@ -205,7 +205,7 @@ def draw_wires(record: dict):
     left.legend(fontsize=7)
     for row, colour, dash in zip(record["rows"], palette, ["-", "--", "-.", ":", "-", "--", "-."]):
         right.loglog(row["steps"], row["distance"], dash, color=colour, lw=1.5, label=row["wire"])
-    right.set(xlabel="mixing steps", ylabel="relative distance to the mean", title="Four workers only mix")
+    right.set(xlabel="mixing steps", ylabel="relative distance to the mean", title="Four workers only mix", ylim=(1e-10, None))  # what is below 32 bits' reach falls out of the picture
     right.legend(fontsize=7)
     for ax in (left, right):
         ax.grid(alpha=0.3)
