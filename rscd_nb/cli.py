@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['app', 'data_app', 'bench_app', 'synthetic', 'check', 'show', 'convert', 'train', 'sweep_command', 'runs_command',
-           'report', 'loader', 'bench_network_command', 'environment', 'main']
+           'report', 'loader', 'bench_network_command', 'bench_wires_command', 'bench_timeline_command',
+           'bench_scaling_command', 'environment', 'main']
 
 # %% ../nbs/70_cli.ipynb #a64cbd09
 import os
@@ -253,6 +254,18 @@ def loader(
     print(f"record, table and figure are in {saved}, {saved.with_suffix('.md').name} and {saved.with_suffix('.png').name}")
 
 # %% ../nbs/70_cli.ipynb #ea0da0e2
+def _chosen(methods: str) -> list[str]:
+    "Methods that the command line names."
+    from rscd_nb.config import nearest
+    from rscd_nb.netbench import METHODS
+
+    names = [m.strip() for m in methods.split(",")]
+    for name in names:
+        if name not in METHODS:
+            raise UserError(f"there is no method {name!r}: {nearest(name, METHODS)}")
+    return names
+
+# %% ../nbs/70_cli.ipynb #515aefce
 @bench_app.command("network")
 def bench_network_command(
     rates: Annotated[str, typer.Option(help="Speeds, separated by commas.")] = "unlimited,300mbit,100mbit",
@@ -269,19 +282,78 @@ def bench_network_command(
 
     Example: sudo rscd bench network --rates 300mbit,100mbit
     """
-    from rscd_nb.config import nearest
     from rscd_nb.netbench import METHODS, bench_network, network_markdown, save_bench
 
     if methods == "list":
         return print("\n".join(METHODS))
-    names = [m.strip() for m in methods.split(",")] if methods else list(METHODS)
-    for name in names:
-        if name not in METHODS:
-            raise UserError(f"there is no method {name!r}: {nearest(name, METHODS)}")
+    names = _chosen(methods) if methods else list(METHODS)
     record = bench_network(rates.split(","), workers, {m: METHODS[m] for m in names}, model, crop, batch, blocks, straggle=straggle)
     path = save_bench(record, out)
     print(network_markdown(record))
     print(f"record, table and figure are in {path}, {path.with_suffix('.md').name} and {path.with_suffix('.png').name}")
+
+# %% ../nbs/70_cli.ipynb #a22e9244
+@bench_app.command("wires")
+def bench_wires_command(
+    model: Annotated[str, typer.Option(help="A torchvision model.")] = "resnet18",
+    mixing: Annotated[int, typer.Option(help="Steps in which workers only mix.", min=1)] = 500,
+    out: Annotated[Path, typer.Option(help="Folder for record, table and figure.")] = Path("runs/bench"),
+):
+    """What every wire loses: bits a weight, error of a message, drift of the workers' mean and distance to it, for a network in training.
+
+    Example: rscd bench wires --mixing 100
+    """
+    from rscd_nb.model import check_model
+    from rscd_nb.wirebench import bench_wires, save_wires, wires_table
+
+    check_model(model)
+    record = bench_wires(model, mixing=mixing)
+    path = save_wires(record, out)
+    print(wires_table(record).to_markdown(index=False, disable_numparse=True))
+    print(f"record, table and figure are in {path}, {path.with_suffix('.md').name} and {path.with_suffix('.png').name}")
+
+
+@bench_app.command("timeline")
+def bench_timeline_command(
+    rate: Annotated[str, typer.Option(help="The network's speed.")] = "300mbit",
+    workers: Annotated[int, typer.Option(help="Workers, each with one thread and a cable of its own.", min=2)] = 4,
+    methods: Annotated[Optional[str], typer.Option(help="Methods, separated by commas; some of each kind by default. rscd bench network --methods list shows them.")] = None,
+    model: Annotated[str, typer.Option(help="A torchvision model.")] = "resnet18",
+    crop: Annotated[int, typer.Option(help="Side of the images, pixels.", min=8)] = 64,
+    batch: Annotated[int, typer.Option(help="Images a worker and step.", min=1)] = 16,
+    steps: Annotated[int, typer.Option(help="Steps of each method to record.", min=1)] = 8,
+    out: Annotated[Path, typer.Option(help="Folder for record and figure.")] = Path("runs/bench"),
+):
+    """When a worker computes, waits and uses the network, in some steps of each strategy (needs root and iproute2).
+
+    Example: sudo rscd bench timeline --rate 1gbit
+    """
+    from rscd_nb.timeline import SHOWN, bench_timeline, save_timeline, timeline_sentences
+
+    record = bench_timeline(rate, workers, _chosen(methods) if methods else SHOWN, model, crop, batch, steps)
+    path = save_timeline(record, out)
+    print(*timeline_sentences(record), sep="\n")
+    print(f"record and figure are in {path} and {path.with_suffix('.png').name}")
+
+
+@bench_app.command("scaling")
+def bench_scaling_command(
+    workers: Annotated[str, typer.Option(help="Numbers of workers, separated by commas; powers of two.")] = "2,4,8",
+    rate: Annotated[str, typer.Option(help="The network's speed.")] = "300mbit",
+    methods: Annotated[Optional[str], typer.Option(help="Methods, separated by commas; four by default. rscd bench network --methods list shows them.")] = None,
+    blocks: Annotated[int, typer.Option(help="Times that every method has its turn.", min=1)] = 3,
+    out: Annotated[Path, typer.Option(help="Folder for record and figure.")] = Path("runs/bench"),
+):
+    """What methods cost beyond computing with more and more workers, beside the cost model (needs root and iproute2).
+
+    Example: sudo rscd bench scaling --workers 2,4
+    """
+    from rscd_nb.scaling import SCALED, bench_scaling, save_scaling, scaling_sentences
+
+    record = bench_scaling(_numbers(workers, "--workers"), rate, _chosen(methods) if methods else SCALED, blocks=blocks)
+    path = save_scaling(record, out)
+    print(*scaling_sentences(record), sep="\n")
+    print(f"record and figure are in {path} and {path.with_suffix('.png').name}")
 
 # %% ../nbs/70_cli.ipynb #a777186e
 def _installed(package: str) -> str:
