@@ -1,5 +1,6 @@
 """Runs every notebook as a test with nbdev, in a process of its own, then the checks of the repository as a whole."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -7,12 +8,17 @@ import sys
 import time
 from pathlib import Path
 
+import browser
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
 
+failures: list[str] = []
+
+
 def run(name: str, *command: str) -> bool:
-    """One test: a command that must exit 0; its output is shown if it does not."""
+    """One test: a command that must exit 0; its output is shown if it does not, and the end of it once more after all tests."""
     began = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     try:
@@ -22,7 +28,9 @@ def run(name: str, *command: str) -> bool:
         output, good = process.communicate()[0] + "\nnot done after 1200 s", False
     print(f"{'ok' if good else 'FAILED':6} {name} ({time.perf_counter() - began:.0f} s)", flush=True)
     if not good:
-        print(output[-8000:], flush=True)
+        said = re.sub(r"[^\n]*\r", "", output)  # without progress bars
+        print(said[-8000:], flush=True)
+        failures.append(f"{name}:\n{said[-2500:]}")
     return good
 
 
@@ -57,5 +65,12 @@ flags = slurm_flags()
 results = [run(str(p.relative_to(ROOT)), str(BIN / "nbdev_test"), "--path", str(p), "--n_workers", "0", *flags) for p in notebooks]
 results += [unchanged(f"{tool} leaves no change", tool) for tool in ("nbdev_export", "nbdev_clean")]
 results += [unchanged("the documentation's pages are made", "python -c 'from nbdev.serve import proc_nbs; proc_nbs()'")]
+python = str(BIN / "python")
+results += [run("links, explanations and the sidebar are whole", python, ".ci/pages.py"), run("make reports would change nothing", python, ".ci/reports.py")]
+if why_not := browser.missing(install=True):
+    print(f"skipped JupyterLab in a browser: {why_not}", flush=True)
+else:
+    results += [run("JupyterLab in a browser", python, ".ci/browser.py")]
+print("\n".join(failures), flush=True)
 print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
 sys.exit(not all(results))
