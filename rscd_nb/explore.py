@@ -35,7 +35,7 @@ class _Picture(Figure):
 
 
 def draw_step(
-    topology: Topology,
+    topology: Topology,  # what is drawn
     step: int,  # from 0
     steps: int = 40,  # length of the curve
 ) -> Figure:
@@ -86,8 +86,8 @@ def _in_words(topology: Topology) -> str:
 
 
 def topology_explorer(
-    name: str = "one-peer-exp",
-    workers: int = 8,
+    name: str = "one-peer-exp",  # of the topology shown first
+    workers: int = 8,  # shown first
     steps: int = 40,  # length of the curve, and of the step's slider
 ) -> widgets.VBox:  # its `controls` has the widgets by name
     "A panel to choose a topology and see its meetings, its matrices and how fast it mixes."

@@ -103,7 +103,7 @@ def draw_finals(
 
 # %% ../nbs/61_findings.ipynb #88b72773
 def headline_runs(
-    runs: list[Run],
+    runs: list[Run],  # of any settings
 ) -> list[Run]:  # of one setting; those in an emulated network, if there are any
     "The setting for the front page: the one with most strategies, then most runs."
     groups = settings([run for run in runs if run.record.get("network")] or runs).values()
@@ -165,7 +165,7 @@ def draw_confusion(
 
 # %% ../nbs/61_findings.ipynb #8a16e820
 def alpha_of(
-    run: Run,
+    run: Run,  # with any split
 ) -> float | None:  # inf for an even split; None for a split that is not of this kind
     "The concentration of the Dirichlet split: the smaller, the more skewed."
     data = run.record["config"]["data"]
@@ -173,7 +173,7 @@ def alpha_of(
 
 
 def families(
-    runs: list[Run],
+    runs: list[Run],  # of any settings
 ) -> list[list[Run]]:  # of at least two splits each
     "Runs that share everything but the Dirichlet split."
     groups: dict[tuple, list[Run]] = {}
@@ -183,7 +183,9 @@ def families(
     return [group for group in groups.values() if len({alpha_of(r) for r in group}) > 1]
 
 
-def alpha_name(alpha: float) -> str:
+def alpha_name(
+    alpha: float,  # as `alpha_of` gives
+) -> str:
     "As figures and tables spell it."
     return "∞ (IID)" if math.isinf(alpha) else f"{alpha:g}"
 
@@ -258,7 +260,7 @@ def _accuracy_sentence(runs: list[Run]) -> str | None:
 
 
 def limits(
-    runs: list[Run],
+    runs: list[Run],  # all that are reported
 ) -> str:
     "What these runs do not show."
     said = [] if any(r.record["device"] == "cuda" for r in runs) else ["nothing here was run on a GPU, and the workers of a run shared the processors of one machine"]
@@ -273,7 +275,7 @@ def limits(
 
 
 def findings(
-    runs: list[Run],
+    runs: list[Run],  # all that are reported
     steps: list[str] = (),  # sentences on seconds per step, such as `network_sentences` makes
 ) -> list[str]:
     "The sentences to take home."

@@ -160,7 +160,7 @@ def to_html(
 # %% ../nbs/63_report.ipynb #3cfde9a3
 def section_of(
     page: str,  # Markdown
-    title: str,
+    title: str,  # of the heading, without its marks
 ) -> str:  # what stands below that heading of the second level; empty if it is not there
     "A part of a page."
     return (re.findall(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL) or [""])[0].strip()

@@ -111,7 +111,7 @@ def format_interval(
 
 # %% ../nbs/60_runs.ipynb #cdb01e03
 def format_ratio(
-    log_mean: float,
+    log_mean: float,  # natural logarithm of the ratio
     log_half: float,  # half-width of the interval, nan for a single value
 ) -> str:  # such as "1.52 (1.40 to 1.65)"
     "A ratio from the interval of its logarithm."
@@ -267,7 +267,7 @@ def _first_at(run: Run, top1: float) -> dict | None:
 
 # %% ../nbs/60_runs.ipynb #65a71e05
 def machine_of(
-    run: Run,
+    run: Run,  # finished
 ) -> str:
     "Where a run took place."
     return run.record.get("host") or run.record.get("machine", "")
@@ -313,7 +313,9 @@ def _held(lock: Path) -> bool:
         return False
 
 
-def read_metrics(run_dir: Path) -> list[dict]:
+def read_metrics(
+    run_dir: Path,  # of a run that may be under way
+) -> list[dict]:
     "The lines of a run's metrics so far, without one that is just being written."
     path = run_dir / "metrics.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.is_file() else []

@@ -24,7 +24,7 @@ SCALED = ("DDP", "decent-dp one-peer-exp", "Gossip fp32", "Gossip int2")
 # %% ../nbs/57_scaling.ipynb #85a3aa8e
 def times_sent(
     strategy: str,  # allreduce; or one whose workers meet in pairs
-    workers: int,
+    workers: int,  # in all
 ) -> float:
     "How often a worker sends a message's bytes to agree: 2 (n - 1) / n for a ring All-Reduce (Patarasuk and Yuan 2009, doi 10.1016/j.jpdc.2008.09.002), of which a pair's, once, is the case n = 2."
     members = workers if strategy == "allreduce" else 2
@@ -42,13 +42,13 @@ def seconds_beyond(
 
 # %% ../nbs/57_scaling.ipynb #94089eae
 def bench_scaling(
-    workers: Iterable[int] = (2, 4, 8),
-    rate: str = "300mbit",
+    workers: Iterable[int] = (2, 4, 8),  # in all, one number after the other
+    rate: str = "300mbit",  # the network's speed, as for `parse_rate`
     methods: Iterable[str] = SCALED,  # names in `netbench.METHODS`
-    model: str = "resnet18",
+    model: str = "resnet18",  # torchvision's name
     crop: int = 32,  # pixels
     batch: int = 4,  # images a worker and step
-    blocks: int = 3,
+    blocks: int = 3,  # times that every method has its turn
     seconds: float = 3.0,  # of a block
 ) -> dict:  # the record; raises UserError
     "Time the methods with several numbers of workers, one after the other."
@@ -75,7 +75,9 @@ def _by_round(
     return one.to_dict("records")
 
 
-def scaling_table(record: dict) -> pd.DataFrame:  # one row per method and number of workers, in the record's order
+def scaling_table(
+    record: dict,  # as `bench_scaling` gives
+) -> pd.DataFrame:  # one row per method and number of workers, in the record's order
     "Seconds beyond computing (median, least, most), bytes a worker and step on the cable, and what the cost model says of both."
     rows = pd.DataFrame(record["rows"])
     rows["beyond"] = rows["seconds"] - rows["computing"]
@@ -87,7 +89,9 @@ def scaling_table(record: dict) -> pd.DataFrame:  # one row per method and numbe
     return table.sort_values("method", key=lambda c: c.map(order), kind="stable").reset_index(drop=True)
 
 # %% ../nbs/57_scaling.ipynb #fad0a620
-def draw_scaling(record: dict):
+def draw_scaling(
+    record: dict,  # as `bench_scaling` gives
+):
     "Seconds beyond computing and bytes a worker sends, over the number of workers; returns the two axes."
     import matplotlib.pyplot as plt
     import seaborn as sns
@@ -116,7 +120,9 @@ def draw_scaling(record: dict):
     return left, right
 
 
-def scaling_sentences(record: dict) -> list[str]:
+def scaling_sentences(
+    record: dict,  # as `bench_scaling` gives
+) -> list[str]:
     "For every method, its cost beyond computing at the fewest and the most workers, beside the model's bounds."
     said, table = [], scaling_table(record)
     for name in record["methods"]:
@@ -129,7 +135,10 @@ def scaling_sentences(record: dict) -> list[str]:
     return said
 
 
-def save_scaling(record: dict, out: str | Path) -> Path:
+def save_scaling(
+    record: dict,  # as `bench_scaling` gives
+    out: str | Path,  # folder
+) -> Path:
     "Write the record and its figure into a folder."
     import matplotlib.pyplot as plt
 

@@ -41,7 +41,7 @@ def union(
 
 
 def minus(
-    lane: list[Span],
+    lane: list[Span],  # in order
     holes: Iterable[Span],  # in any order
 ) -> list[Span]:
     "The time of a lane that is in none of the holes."
@@ -50,7 +50,10 @@ def minus(
     return lane
 
 
-def length(lane: list[Span]) -> float:  # seconds
+def length(
+    lane: list[Span],  # without overlaps
+) -> float:  # seconds
+    "How long something went on in all."
     return sum(end - begin for begin, end in lane)
 
 # %% ../nbs/56_timeline.ipynb #35542fdf
@@ -122,7 +125,7 @@ def _seen(parallel):
 
 def lanes_of(
     events: list[tuple[str, float, float]],  # name, begin and end in seconds
-    steps: list[Span],
+    steps: list[Span],  # begin and end of each, seconds
 ) -> dict[str, list[Span]]:
     "Sort a worker's own events into lanes."
     named = lambda *starts: [(a, b) for name, a, b in events if name.startswith(starts)]
@@ -206,10 +209,10 @@ def _worker(net: Network, mbit: float | None, methods: dict, base: dict, steps: 
 
 # %% ../nbs/56_timeline.ipynb #462418d5
 def bench_timeline(
-    rate: str = "300mbit",
-    workers: int = 4,
+    rate: str = "300mbit",  # the network's speed, as for `parse_rate`
+    workers: int = 4,  # each in a namespace of its own
     methods: Iterable[str] = SHOWN,  # names in METHODS
-    model: str = "resnet18",
+    model: str = "resnet18",  # torchvision's name
     crop: int = 64,  # pixels
     batch: int = 16,  # images a worker and step
     steps: int = 8,  # that count, of each method
@@ -233,7 +236,7 @@ def _seen_until(record: dict, steps: int) -> float:
 
 
 def draw_timeline(
-    record: dict,
+    record: dict,  # as `bench_timeline` gives
     steps: int = 3,  # of the slowest method; the others are shown for as long
 ):
     "Every method's lanes over the same time; returns the axes, one a method."
@@ -261,7 +264,9 @@ def draw_timeline(
     return axes[:, 0]
 
 # %% ../nbs/56_timeline.ipynb #9c31fe31
-def timeline_shares(method: dict) -> dict[str, float]:  # of one method in the record
+def timeline_shares(
+    method: dict,  # one of the record
+) -> dict[str, float]:  # of one method in the record
     "Of all its time, the share that the worker waits; of the time that its cable is busy, the share in which it computes."
     lanes = {name: [tuple(s) for s in lane] for name, lane in method["lanes"].items()}
     computing = [s for name in COMPUTING for s in lanes[name]]
@@ -271,7 +276,9 @@ def timeline_shares(method: dict) -> dict[str, float]:  # of one method in the r
     return {"seconds": total / len(method["steps"]), "waiting": length(lanes["waiting"]) / total, "busy": busy_seconds / total, "covered": covered}
 
 
-def timeline_sentences(record: dict) -> list[str]:
+def timeline_sentences(
+    record: dict,  # as `bench_timeline` gives
+) -> list[str]:
     "For every method, how much a worker waits and how much of the network's time is hidden behind computing."
     said = []
     for name, method in record["methods"].items():
@@ -283,7 +290,10 @@ def timeline_sentences(record: dict) -> list[str]:
     return said
 
 
-def save_timeline(record: dict, out: str | Path) -> Path:
+def save_timeline(
+    record: dict,  # as `bench_timeline` gives
+    out: str | Path,  # folder
+) -> Path:
     "Write the record and its figure into a folder."
     import matplotlib.pyplot as plt
 

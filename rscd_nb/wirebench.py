@@ -29,7 +29,7 @@ NORMALISE = 127.5  # bytes to about -1 to 1
 
 # %% ../nbs/55_wirebench.ipynb #63c9164e
 def paint(
-    per_class: int,
+    per_class: int,  # images of each class
     side: int,  # pixels
 ) -> tuple[Tensor, Tensor]:  # images (N, 3, side, side), labels (N,)
     "A few generated roads of every class, reduced to a square."
@@ -41,12 +41,21 @@ def paint(
 class Trainee:
     "A model that trains by itself, one step at a time, and shows its weights as one flat tensor."
 
-    def __init__(self, cfg: TrainConfig, images: Tensor, labels: Tensor):
+    def __init__(
+        self,
+        cfg: TrainConfig,  # model, optimizer and batch size
+        images: Tensor,  # (N, 3, side, side)
+        labels: Tensor,  # (N,)
+    ):
         self.model, self.images, self.labels, self.batch = make_model(cfg, len(CLASSES)), images, labels, cfg.batch_size
         self.optimizer = make_optimizer(list(self.model.named_parameters()), cfg, no_decay(self.model))
         self.pieces, self.size = lay_out(list(self.model.parameters()))
 
-    def train(self, steps: int, seed: int) -> float:  # the last loss
+    def train(
+        self,
+        steps: int,  # of training
+        seed: int,  # of the order of images
+    ) -> float:  # the last loss
         "Train on random batches."
         g = torch.Generator().manual_seed(seed)
         for _ in range(steps):
@@ -58,6 +67,7 @@ class Trainee:
         return loss.item()
 
     def weights(self) -> Tensor:  # (size,), a copy
+        "All weights, as a wire sends them."
         flat = torch.zeros(self.size)
         for piece, p in zip(self.pieces, self.model.parameters()):
             flat[piece.start : piece.start + piece.numel] = in_memory_order(p)
@@ -74,13 +84,19 @@ def _known(message: Tensor, link: list[Tensor], me: int) -> Tensor:
     return link[me] if link else message.float()
 
 
-def message_error(wire, x: Tensor) -> float:
+def message_error(
+    wire,  # one of `WIRES`
+    x: Tensor,  # (size,)
+) -> float:
     "Relative error of weights sent to a peer that knows nothing."
     link = wire.link(torch.zeros_like(x), 2, 0)
     return _relative(_known(wire.encode(x, link, 0), link, 0), x)
 
 
-def error_in_training(wire, path: list[Tensor]) -> float:
+def error_in_training(
+    wire,  # one of `WIRES`
+    path: list[Tensor],  # weights after each step, each (size,)
+) -> float:
     "Relative error of what a peer knows after the last of several messages, one a step; before the first it knew the weights exactly."
     link = wire.link(path[0], 2, 0)
     for x in path[1:]:
@@ -88,7 +104,11 @@ def error_in_training(wire, path: list[Tensor]) -> float:
     return _relative(_known(message, link, 0), x)
 
 
-def bits_a_weight(wire, x: Tensor, weights: int) -> float:
+def bits_a_weight(
+    wire,  # one of `WIRES`
+    x: Tensor,  # (size,)
+    weights: int,  # how many of the numbers are weights
+) -> float:
     "Bits of a message, scales included, over the number of weights; of two messages in a row, for lowrank sends rows and columns in turns."
     link, bits = wire.link(x, 2, 0), 0
     for _ in range(2):
@@ -99,10 +119,10 @@ def bits_a_weight(wire, x: Tensor, weights: int) -> float:
 
 # %% ../nbs/55_wirebench.ipynb #1c719f1e
 def mix_only(
-    wire,
+    wire,  # one of `WIRES`
     start: Tensor,  # (size,), what all workers once had
     workers: list[Tensor],  # four, each (size,)
-    steps: int,
+    steps: int,  # of mixing
 ) -> dict:  # drift of the mean, what the first meeting leaves of a difference, and the distance at some steps
     "Four workers mix with one neighbour and the other in turns, and do nothing else."
     rounds, xs = [((0, 1), (2, 3)), ((1, 2), (0, 3))], [x.clone() for x in workers]
@@ -124,7 +144,7 @@ def mix_only(
 
 # %% ../nbs/55_wirebench.ipynb #6009e4c2
 def bench_wires(
-    model: str = "resnet18",
+    model: str = "resnet18",  # torchvision's name
     crop: int = 32,  # pixels
     batch: int = 16,  # images a step
     trained: int = 200,  # steps before anything is measured
@@ -132,7 +152,7 @@ def bench_wires(
     apart: int = 20,  # steps in which the four workers train by themselves, before they mix
     mixing: int = 500,  # steps of mixing alone
     mixed: int = 3_000_000,  # weights that take part in it, at most: those of the first layers
-    lr: float = 1e-3,
+    lr: float = 1e-3,  # of Adam
     per_class: int = 8,  # pictures
 ) -> dict:  # the record; the same on the same machine and versions, whenever it is made
     "Measure every wire on the weights of a network in training."
@@ -168,7 +188,9 @@ def bench_wires(
     return {"kind": "bench-wires", **setting, **facts, **measured, "rows": rows}
 
 # %% ../nbs/55_wirebench.ipynb #6a546a35
-def wires_table(record: dict) -> pd.DataFrame:  # one row per wire, of strings
+def wires_table(
+    record: dict,  # as `bench_wires` gives
+) -> pd.DataFrame:  # one row per wire, of strings
     "The record as a table to print."
     small = lambda v: "0" if v == 0 else "" if v is None else f"{v:.1e}"
     return pd.DataFrame(
@@ -185,7 +207,9 @@ def wires_table(record: dict) -> pd.DataFrame:  # one row per wire, of strings
     )
 
 
-def draw_wires(record: dict):
+def draw_wires(
+    record: dict,  # as `bench_wires` gives
+):
     "Error over bits a weight, and distance over mixing steps; returns the two axes."
     import matplotlib.pyplot as plt
     import seaborn as sns
@@ -212,7 +236,10 @@ def draw_wires(record: dict):
     return left, right
 
 
-def save_wires(record: dict, out: str | Path) -> Path:
+def save_wires(
+    record: dict,  # as `bench_wires` gives
+    out: str | Path,  # folder
+) -> Path:
     "Write the record, its table and its figure into a folder."
     import matplotlib.pyplot as plt
 
