@@ -95,6 +95,8 @@ def draw_scaling(
     "Seconds beyond computing and bytes a worker sends, over the number of workers; returns the two axes."
     import matplotlib.pyplot as plt
     import seaborn as sns
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     table, names = scaling_table(record), list(record["methods"])
     fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained", facecolor="white")
@@ -116,7 +118,10 @@ def draw_scaling(
         ax.set_xticks(sorted(set(table["workers"])), [str(n) for n in sorted(set(table["workers"]))])
         ax.grid(alpha=0.3)
     left.axhline(0, color="0.3", lw=0.8)
-    fig.legend(*left.get_legend_handles_labels(), fontsize=8, ncols=len(names), loc="outside lower center", frameon=False)
+    handles, labels = left.get_legend_handles_labels()
+    handles += [Line2D([], [], color="0.3", lw=1, ls="--"), Patch(color="0.3", alpha=0.15)]
+    labels += ["model, nothing hidden", "model, the more hidden the lower"]
+    fig.legend(handles, labels, fontsize=8, ncols=3, loc="outside lower center", frameon=False)
     return left, right
 
 
