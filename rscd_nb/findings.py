@@ -16,11 +16,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from .netbench import SHADES
 from .rscd import surface
 from .runs import Run, arms_table, by_arm, describe_setting, epochs_frame, format_ratio, in_words, interval, load_runs, paired, reach, settings, top1_difference
 
 # %% ../nbs/61_findings.ipynb #78aa24dc
-_SHADES = {"allreduce": ("#D55E00", "#E69F00", "#7F3C8D", "#CC79A7", "#8C510A"), "decent-dp": ("#009E73", "#66C2A5"), "gossip": ("#0072B2", "#56B4E9", "#332288")}
 _MARKERS = "osD^vPX*"
 
 
@@ -30,7 +30,7 @@ def arm_styles(
     "How an arm is drawn."
     used, styles = Counter(), {}
     for k, (arm, group) in enumerate(by_arm(runs).items()):
-        shades = _SHADES[group[0].rule["strategy"]]
+        shades = SHADES[group[0].rule["strategy"]]
         styles[arm] = {"color": shades[used[shades] % len(shades)], "marker": _MARKERS[k % len(_MARKERS)]}
         used[shades] += 1
     return styles
@@ -151,14 +151,14 @@ def draw_confusion(
     attributes = [a for a in ("friction", "material", "unevenness") if len({getattr(surface(c), a) for c in classes}) > 1]
     widths = [len(by_attribute(np.zeros((len(classes),) * 2), classes, a)) for a in attributes]
     fig, axes = plt.subplots(len(arms), len(attributes), figsize=(2.6 + 0.52 * sum(widths), 0.9 + 2.4 * len(arms)), width_ratios=widths, layout="constrained", squeeze=False)
-    for (arm, group), row in zip(arms, axes):
+    for k, ((arm, group), row) in enumerate(zip(arms, axes)):
         total = np.sum([r.record["confusion"] for r in group], axis=0)
         for ax, attribute in zip(row, attributes):
             counts = by_attribute(total, classes, attribute)
             percent = 100 * counts.div(counts.sum(axis=1), axis=0)
             labels = [v.replace("_", "\n") for v in counts]
             sns.heatmap(percent, ax=ax, vmin=0, vmax=100, cmap="cividis", annot=True, fmt=".0f", annot_kws={"fontsize": 8}, cbar=False, xticklabels=labels, yticklabels=labels)
-            ax.set(xlabel=f"predicted {attribute}" if row is axes[-1] else None, ylabel=f"{arm}\n\ntrue {attribute}" if ax is row[0] else f"true {attribute}")
+            ax.set(xlabel=f"predicted {attribute}" if k == len(arms) - 1 else None, ylabel=f"{arm}\n\ntrue {attribute}" if ax is row[0] else f"true {attribute}")
             ax.tick_params(labelsize=8)
             ax.tick_params(axis="y", rotation=0)
     return fig
@@ -222,7 +222,7 @@ def draw_skew(
             dots = pd.Series([value(run) for _, run in mine], [x for x, _ in mine])
             ax.plot(dots, ls="none", ms=4, alpha=0.6, **style)
             ax.plot(dots.groupby(level=0).mean(), color=style["color"], lw=1.5, label=arm)
-    for ax, name in zip(axes, ("validation top-1 (%)", "consensus distance, mean over epochs")):
+    for ax, name in zip(axes, ("validation top-1 (%)", "mean consensus distance")):
         ax.set(xticks=range(len(alphas)), xlabel="Dirichlet alpha", ylabel=name, ylim=(0, None))
         ax.set_xticklabels([alpha_name(a) for a in alphas])
         ax.grid(alpha=0.3)

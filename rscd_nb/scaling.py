@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .config import UserError, write_atomic
-from .netbench import METHODS, bench_network, network_table, rate_name
+from .netbench import METHODS, SHADES, bench_network, network_table, rate_name
 from .netlab import parse_rate
 from .topology import make_topology
 
@@ -94,13 +94,14 @@ def draw_scaling(
 ):
     "Seconds beyond computing and bytes a worker sends, over the number of workers; returns the two axes."
     import matplotlib.pyplot as plt
-    import seaborn as sns
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     table, names = scaling_table(record), list(record["methods"])
     fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained", facecolor="white")
-    for k, (name, colour, marker) in enumerate(zip(names, sns.color_palette("colorblind"), "osD^vPX*")):
+    strategies = [record["methods"][name]["strategy"] for name in names]
+    colours = [SHADES[strategy][strategies[:k].count(strategy) % len(SHADES[strategy])] for k, strategy in enumerate(strategies)]
+    for k, (name, colour, marker) in enumerate(zip(names, colours, "osD^vPX*")):
         mine = table[table["method"] == name]
         n, aside = mine["workers"], mine["workers"] * 1.03 ** (k - (len(names) - 1) / 2)
         left.fill_between(n, mine["hidden"], mine["exposed"], color=colour, alpha=0.15, lw=0)
@@ -111,7 +112,7 @@ def draw_scaling(
         start = times_sent(strategy, n.iloc[0])
         right.plot(fine, [message / start * times_sent(strategy, m) / 1e6 for m in fine], color=colour, lw=1, ls="--")
         right.plot(aside, mine["bytes"] / 1e6, marker, color=colour, ms=5)
-    left.set(xlabel="workers", ylabel="seconds a step beyond computing", title=f"Time at {rate_name(record['mbit'])}")
+    left.set(xlabel="workers", ylabel="s a step beyond computing", title=f"Time at {rate_name(record['mbit'])}")
     right.set(xlabel="workers", ylabel="MB that a worker sends a step", title="Bytes", ylim=(0, None))
     for ax in (left, right):
         ax.set_xscale("log", base=2)
