@@ -174,7 +174,8 @@ def check_package(package: Path) -> list[str]:
 
 def in_sidebar(contents: list) -> list[str]:
     "The files that a sidebar's contents name."
-    return [file for item in contents for file in ([item] if isinstance(item, str) else [item["href"]] * ("href" in item) + in_sidebar(item.get("contents", [])))]
+    files = [item if isinstance(item, str) else item.get("href") for item in contents]
+    return [file for file in files if file] + [file for item in contents if isinstance(item, dict) for file in in_sidebar(item.get("contents", []))]
 
 
 def check_sidebar(nbs: Path) -> list[str]:
