@@ -15,10 +15,10 @@ help:  ## what can be made
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $@
 
-quickstart: .venv/installed  ## generated data, two seeds of each arm with four workers, then the report
+quickstart: .venv/installed  ## generated data, two seeds of each arm with four workers (8 epochs of 16), then the report
 	$(RSCD) data synthetic data/synthetic
 	for seed in 0 1; do for arm in quick_allreduce quick_decent; do \
-		$(RSCD) train --data config/data/synthetic.toml --train config/train/$$arm.toml --set train.seed=$$seed --nproc 4 || exit 1; \
+		$(RSCD) train --data config/data/synthetic.toml --train config/train/$$arm.toml --set train.seed=$$seed --set train.epochs=8 --nproc 4 || exit 1; \
 	done; done
 	$(RSCD) report --runs runs
 
