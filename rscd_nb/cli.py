@@ -266,14 +266,22 @@ def _chosen(methods: str) -> list[str]:
     return names
 
 # %% ../nbs/70_cli.ipynb #515aefce
+# options that several benches share
+_Rate = Annotated[str, typer.Option(help="The network's speed.")]
+_Workers = Annotated[int, typer.Option(help="Workers, each with one thread and a cable of its own.", min=2)]
+_Model = Annotated[str, typer.Option(help="A torchvision model.")]
+_Crop = Annotated[int, typer.Option(help="Side of the images, pixels.", min=8)]
+_Batch = Annotated[int, typer.Option(help="Images a worker and step.", min=1)]
+
+
 @bench_app.command("network")
 def bench_network_command(
     rates: Annotated[str, typer.Option(help="Speeds, separated by commas.")] = "unlimited,300mbit,100mbit",
-    workers: Annotated[int, typer.Option(help="Workers, each with one thread and a cable of its own.", min=2)] = 4,
+    workers: _Workers = 4,
     methods: Annotated[Optional[str], typer.Option(help="Methods, separated by commas; all by default. --methods list shows them.")] = None,
-    model: Annotated[str, typer.Option(help="A torchvision model.")] = "resnet18",
-    crop: Annotated[int, typer.Option(help="Side of the images, pixels.", min=8)] = 64,
-    batch: Annotated[int, typer.Option(help="Images a worker and step.", min=1)] = 16,
+    model: _Model = "resnet18",
+    crop: _Crop = 64,
+    batch: _Batch = 16,
     blocks: Annotated[int, typer.Option(help="Times that every method has its turn at every speed.", min=1)] = 3,
     straggle: Annotated[float, typer.Option(help="Seconds that one worker, drawn anew at each step, is late.", min=0)] = 0.0,
     out: Annotated[Path, typer.Option(help="Folder for record, table and figure.")] = Path("runs/bench"),
@@ -282,20 +290,21 @@ def bench_network_command(
 
     Example: sudo rscd bench network --rates 300mbit,100mbit
     """
-    from rscd_nb.netbench import METHODS, bench_network, network_markdown, save_bench
+    from rscd_nb.netbench import METHODS, bench_network, draw_network, network_markdown, save_bench
 
     if methods == "list":
         return print("\n".join(METHODS))
     names = _chosen(methods) if methods else list(METHODS)
     record = bench_network(rates.split(","), workers, {m: METHODS[m] for m in names}, model, crop, batch, blocks, straggle=straggle)
-    path = save_bench(record, out)
-    print(network_markdown(record))
+    table = network_markdown(record)
+    path = save_bench(record, draw_network(record)[0].figure, out / f"network{'-stragglers' * (straggle > 0)}.json", table)
+    print(table)
     print(f"record, table and figure are in {path}, {path.with_suffix('.md').name} and {path.with_suffix('.png').name}")
 
 # %% ../nbs/70_cli.ipynb #a22e9244
 @bench_app.command("wires")
 def bench_wires_command(
-    model: Annotated[str, typer.Option(help="A torchvision model.")] = "resnet18",
+    model: _Model = "resnet18",
     mixing: Annotated[int, typer.Option(help="Steps in which workers only mix.", min=1)] = 500,
     out: Annotated[Path, typer.Option(help="Folder for record, table and figure.")] = Path("runs/bench"),
 ):
@@ -304,23 +313,25 @@ def bench_wires_command(
     Example: rscd bench wires --mixing 100
     """
     from rscd_nb.model import check_model
-    from rscd_nb.wirebench import bench_wires, save_wires, wires_table
+    from rscd_nb.netbench import save_bench
+    from rscd_nb.wirebench import bench_wires, draw_wires, wires_table
 
     check_model(model)
     record = bench_wires(model, mixing=mixing)
-    path = save_wires(record, out)
-    print(wires_table(record).to_markdown(index=False, disable_numparse=True))
+    table = wires_table(record).to_markdown(index=False, disable_numparse=True)
+    path = save_bench(record, draw_wires(record)[0].figure, out / "wires.json", table)
+    print(table)
     print(f"record, table and figure are in {path}, {path.with_suffix('.md').name} and {path.with_suffix('.png').name}")
 
 
 @bench_app.command("timeline")
 def bench_timeline_command(
-    rate: Annotated[str, typer.Option(help="The network's speed.")] = "300mbit",
-    workers: Annotated[int, typer.Option(help="Workers, each with one thread and a cable of its own.", min=2)] = 4,
+    rate: _Rate = "300mbit",
+    workers: _Workers = 4,
     methods: Annotated[Optional[str], typer.Option(help="Methods, separated by commas; some of each kind by default. rscd bench network --methods list shows them.")] = None,
-    model: Annotated[str, typer.Option(help="A torchvision model.")] = "resnet18",
-    crop: Annotated[int, typer.Option(help="Side of the images, pixels.", min=8)] = 64,
-    batch: Annotated[int, typer.Option(help="Images a worker and step.", min=1)] = 16,
+    model: _Model = "resnet18",
+    crop: _Crop = 64,
+    batch: _Batch = 16,
     steps: Annotated[int, typer.Option(help="Steps of each method to record.", min=1)] = 8,
     out: Annotated[Path, typer.Option(help="Folder for record and figure.")] = Path("runs/bench"),
 ):
@@ -328,10 +339,11 @@ def bench_timeline_command(
 
     Example: sudo rscd bench timeline --rate 1gbit
     """
-    from rscd_nb.timeline import SHOWN, bench_timeline, save_timeline, timeline_sentences
+    from rscd_nb.netbench import save_bench
+    from rscd_nb.timeline import SHOWN, bench_timeline, draw_timeline, timeline_sentences
 
     record = bench_timeline(rate, workers, _chosen(methods) if methods else SHOWN, model, crop, batch, steps)
-    path = save_timeline(record, out)
+    path = save_bench(record, draw_timeline(record)[0].figure, out / "timeline.json")
     print(*timeline_sentences(record), sep="\n")
     print(f"record and figure are in {path} and {path.with_suffix('.png').name}")
 
@@ -339,7 +351,7 @@ def bench_timeline_command(
 @bench_app.command("scaling")
 def bench_scaling_command(
     workers: Annotated[str, typer.Option(help="Numbers of workers, separated by commas; powers of two.")] = "2,4,8",
-    rate: Annotated[str, typer.Option(help="The network's speed.")] = "300mbit",
+    rate: _Rate = "300mbit",
     methods: Annotated[Optional[str], typer.Option(help="Methods, separated by commas; four by default. rscd bench network --methods list shows them.")] = None,
     blocks: Annotated[int, typer.Option(help="Times that every method has its turn.", min=1)] = 3,
     out: Annotated[Path, typer.Option(help="Folder for record and figure.")] = Path("runs/bench"),
@@ -348,10 +360,11 @@ def bench_scaling_command(
 
     Example: sudo rscd bench scaling --workers 2,4
     """
-    from rscd_nb.scaling import SCALED, bench_scaling, save_scaling, scaling_sentences
+    from rscd_nb.netbench import save_bench
+    from rscd_nb.scaling import SCALED, bench_scaling, draw_scaling, scaling_sentences
 
     record = bench_scaling(_numbers(workers, "--workers"), rate, _chosen(methods) if methods else SCALED, blocks=blocks)
-    path = save_scaling(record, out)
+    path = save_bench(record, draw_scaling(record)[0].figure, out / "scaling.json")
     print(*scaling_sentences(record), sep="\n")
     print(f"record and figure are in {path} and {path.with_suffix('.png').name}")
 

@@ -8,6 +8,7 @@ __all__ = ['METHODS', 'SHADES', 'ComputeOnly', 'set_up', 'bench_network', 'netwo
 
 # %% ../nbs/52_netbench.ipynb #d2d32c4c
 import gc
+import io
 import json
 import math
 import time
@@ -218,7 +219,7 @@ def network_markdown(
         mine = table[table["method"] == name].set_index("mbit")
         cells = [f"{mine.loc[s, 'seconds']:.3f} s ({mine.loc[s, 'ratio']:.2f}x)" for s in speeds]
         lines.append(f"| {name} | {mine['theory'].iloc[-1] / 1e6:.2f} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def draw_network(
@@ -273,16 +274,18 @@ def network_sentences(
 
 
 def save_bench(
-    record: dict,  # by `bench_network`
-    out: str | Path,  # the folder
+    record: dict,  # what a bench measured
+    figure: "Figure",  # its picture; closed here
+    path: str | Path,  # the record's file, such as runs/bench/network.json; the others lie beside it
+    table: str = "",  # in Markdown
 ) -> Path:
-    "Write the record, its table and its figure into a folder."
+    "Write a bench's record and its figure as PNG, and its table if it has one."
     import matplotlib.pyplot as plt
 
-    out, stem = Path(out), "network" + ("-stragglers" if record["straggle"] else "")
-    path = write_atomic(out / f"{stem}.json", json.dumps(record) + "\n")
-    write_atomic(out / f"{stem}.md", network_markdown(record))
-    figure = draw_network(record)[0].figure
-    figure.savefig(out / f"{stem}.png", dpi=150)
+    path = Path(path)
+    figure.savefig(picture := io.BytesIO(), format="png", dpi=150)
     plt.close(figure)
-    return path
+    write_atomic(path.with_suffix(".png"), picture.getvalue())
+    if table:
+        write_atomic(path.with_suffix(".md"), table + "\n")
+    return write_atomic(path, json.dumps(record) + "\n")

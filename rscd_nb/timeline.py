@@ -4,18 +4,16 @@
 
 # %% auto #0
 __all__ = ['SHOWN', 'COMPUTING', 'Span', 'LEAD', 'union', 'minus', 'length', 'watched_cable', 'busy', 'lanes_of',
-           'bench_timeline', 'draw_timeline', 'timeline_shares', 'timeline_sentences', 'save_timeline']
+           'bench_timeline', 'draw_timeline', 'timeline_shares', 'timeline_sentences']
 
 # %% ../nbs/56_timeline.ipynb #0ce508c2
-import json
 import os
 import threading
 import time
 from collections.abc import Iterable
 from contextlib import contextmanager
-from pathlib import Path
 
-from .config import UserError, write_atomic
+from .config import UserError
 from .netbench import METHODS, rate_name, set_up
 from .netlab import Network, network, parse_rate
 
@@ -288,17 +286,3 @@ def timeline_sentences(
             f"{name} takes {s['seconds']:.2f} s a step (mean of {len(method['steps'])} steps of one worker). The worker waits for {s['waiting']:.0%} of that time. Its cable is busy for {s['busy']:.0%} of it{covered}."
         )
     return said
-
-
-def save_timeline(
-    record: dict,  # as `bench_timeline` gives
-    out: str | Path,  # folder
-) -> Path:
-    "Write the record and its figure into a folder."
-    import matplotlib.pyplot as plt
-
-    path = write_atomic(Path(out) / "timeline.json", json.dumps(record) + "\n")
-    figure = draw_timeline(record)[0].figure
-    figure.savefig(path.with_suffix(".png"), dpi=150)
-    plt.close(figure)
-    return path

@@ -4,12 +4,10 @@
 
 # %% auto #0
 __all__ = ['MEASURED', 'NORMALISE', 'paint', 'Trainee', 'message_error', 'error_in_training', 'bits_a_weight', 'mix_only',
-           'bench_wires', 'wires_table', 'draw_wires', 'save_wires']
+           'bench_wires', 'wires_table', 'draw_wires']
 
 # %% ../nbs/55_wirebench.ipynb #b4f607d9
-import json
 from copy import deepcopy
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from .config import TrainConfig, write_atomic
+from .config import TrainConfig
 from .model import make_model
 from .optim import make_optimizer, no_decay
 from .rscd import CLASSES
@@ -234,18 +232,3 @@ def draw_wires(
     for ax in (left, right):
         ax.grid(alpha=0.3)
     return left, right
-
-
-def save_wires(
-    record: dict,  # as `bench_wires` gives
-    out: str | Path,  # folder
-) -> Path:
-    "Write the record, its table and its figure into a folder."
-    import matplotlib.pyplot as plt
-
-    path = write_atomic(Path(out) / "wires.json", json.dumps(record) + "\n")
-    write_atomic(path.with_suffix(".md"), wires_table(record).to_markdown(index=False, disable_numparse=True) + "\n")
-    figure = draw_wires(record)[0].figure
-    figure.savefig(path.with_suffix(".png"), dpi=150)
-    plt.close(figure)
-    return path
