@@ -63,9 +63,12 @@ def draw_curves(
         if x != "epoch" and _spread(rows, x) > 3:
             _log_axis(ax, rows[x])
         ax.grid(alpha=0.3)
-    for ax in axes.flat[len(panels) :]:
+    arms = axes.flat[0].get_legend_handles_labels()
+    for ax in axes.flat[len(panels) :]:  # at most one: there are always curves over epochs, and of the distance
         ax.axis("off")
-    fig.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=min(4, len(styles)), fontsize=9)
+        ax.legend(*arms, loc="center", fontsize=9)
+    if len(panels) == axes.size:
+        fig.legend(*arms, loc="outside lower center", ncols=min(4, len(styles)), fontsize=9)
     return fig
 
 

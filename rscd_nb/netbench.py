@@ -249,7 +249,7 @@ def draw_network(
         ax.xaxis.set_minor_locator(NullLocator())
         ax.grid(alpha=0.3)
     axes[0].set_yticks(np.arange(len(names)), names, fontsize=8)
-    axes[0].invert_yaxis()
+    axes[0].set_ylim(len(names) - 0.4, -0.6)  # the first method on top, no dot on the frame
     axes[0].figure.legend(*axes[-1].get_legend_handles_labels(), fontsize=7, ncols=2, loc="outside lower center")  # on no dot, however few methods there are
     return axes
 
