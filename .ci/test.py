@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import browser
@@ -20,7 +22,8 @@ failures: list[str] = []
 def run(name: str, *command: str) -> bool:
     """One test: a command that must exit 0; its output is shown if it does not, and the end of it once more after all tests."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    env = os.environ | {"OMP_NUM_THREADS": "1"}  # threads of processes side by side would wait for each other's cores, ten times as long as they compute
+    process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     try:
         output, good = process.communicate(timeout=2000)[0], process.returncode == 0
     except subprocess.TimeoutExpired:
@@ -61,13 +64,17 @@ def slurm_flags() -> list[str]:
 
 notebooks = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if not any(part.startswith((".", "_")) for part in p.relative_to(ROOT).parts))
 notebooks = [p for p in notebooks if p.parent.name != "analysis"]  # .ci/reports.py executes those, and compares what they write
-flags = slurm_flags()
-# One after another: several notebooks start workers of their own, and some measure time.
-results = [run(str(p.relative_to(ROOT)), str(BIN / "nbdev_test"), "--path", str(p), "--n_workers", "0", *flags) for p in notebooks]
-results += [unchanged(f"{tool} leaves no change", tool) for tool in ("nbdev_export", "nbdev_clean")]
-results += [unchanged("the documentation's pages are made", "python -c 'from nbdev.serve import proc_nbs; proc_nbs()'")]
-python = str(BIN / "python")
-results += [run("links, explanations and the sidebar are whole", python, ".ci/pages.py"), run("make reports would change nothing", python, ".ci/reports.py")]
+python, flags = str(BIN / "python"), slurm_flags()
+tests = {str(p.relative_to(ROOT)): partial(run, str(p.relative_to(ROOT)), str(BIN / "nbdev_test"), "--path", str(p), "--n_workers", "0", *flags) for p in notebooks}
+alone = [tests.pop(f"nbs/{name}.ipynb") for name in ("16_loaderbench", "52_netbench", "56_timeline", "57_scaling", "tutorials/slow_network")]  # they measure time
+beside = [tests.pop(name) for name in list(tests) if "/experiments/" in name]  # the longest begin first
+beside += tests.values()
+beside += [partial(unchanged, f"{tool} leaves no change", tool) for tool in ("nbdev_export", "nbdev_clean")]
+beside += [partial(unchanged, "the documentation's pages are made", "python -c 'from nbdev.serve import proc_nbs; proc_nbs()'")]
+beside += [partial(run, "links, explanations and the sidebar are whole", python, ".ci/pages.py"), partial(run, "make reports would change nothing", python, ".ci/reports.py")]
+with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # most of them wait for processes to start; four may need 20 GB
+    results = list(pool.map(lambda test: test(), beside))
+results += [test() for test in alone]
 if why_not := browser.missing(install=True):
     print(f"skipped JupyterLab in a browser: {why_not}", flush=True)
 else:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['arm_styles', 'draw_curves', 'draw_finals', 'headline_runs', 'draw_headline', 'by_attribute', 'draw_confusion',
-           'alpha_of', 'families', 'alpha_name', 'skew_table', 'draw_skew', 'limits', 'findings']
+           'alpha_of', 'families', 'alpha_name', 'skew_table', 'draw_skew', 'headline_table', 'limits', 'findings']
 
 # %% ../nbs/61_findings.ipynb #33d8ce1d
 import math
@@ -16,9 +16,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from .netbench import SHADES
+from .netbench import SHADES, rate_name
+from .netlab import parse_rate
 from .rscd import surface
-from .runs import Run, arms_table, by_arm, describe_setting, epochs_frame, format_ratio, in_words, interval, load_runs, paired, reach, settings, top1_difference
+from .runs import Run, arms_table, by_arm, describe_setting, epochs_frame, format_interval, format_ratio, in_words, interval, load_runs, paired, reach, settings, top1_difference
 
 # %% ../nbs/61_findings.ipynb #78aa24dc
 _MARKERS = "osD^vPX*"
@@ -239,27 +240,52 @@ def _briefly(setting: tuple) -> str:
     return f"{model} on {name}, {split}, {workers} workers, {epochs} epochs" + (f", network of {network}" if network else "")
 
 
+def headline_table(
+    runs: list[Run],  # of one setting
+) -> pd.DataFrame:  # a row per arm with two seeds or more, ready to print
+    "Each arm beside plain All-Reduce: how much sooner it is as good, and what it ends with."
+    rows = []
+    for arm, pairs, base in paired(runs):
+        if len(pairs) < 2:
+            continue
+        hits = [] if any(run.disturbed for pair in pairs for run in pair) else reach(pairs)
+        gain = interval([np.log(a["train_seconds"] / b["train_seconds"]) for a, b in hits]) if hits else (-math.inf, math.nan)
+        some = f" in {len(hits)} of {len(pairs)} seeds" if len(hits) < len(pairs) else ""
+        points = interval([b.record["final"]["top1"] - a.record["final"]["top1"] for a, b in pairs])
+        rows.append((arm != base, -len(hits) / len(pairs), -gain[0], {
+            "arm": in_words(pairs[0][1].rule),
+            "as good, times sooner": "1" if arm == base else format_ratio(*gain) + some if hits else "-",
+            "top-1 at the end (%)": format_interval([b.record["final"]["top1"] for _, b in pairs]),
+            "against All-Reduce (points)": "-" if arm == base else f"{points[0]:+.2f} ± {points[1]:.2f}",
+            "seeds": len(pairs),
+        }))  # fmt: skip
+    return pd.DataFrame([row for *_, row in sorted(rows, key=lambda row: row[:3])])
+
+
 def _headline_sentence(runs: list[Run]) -> str | None:
-    "How much sooner each arm was good enough."
-    said = []
+    "Which arm is as good soonest, and what it ends with."
+    shown = {}
     for arm, pairs, base in paired([r for r in runs if not r.disturbed]):
         hits = reach(pairs)
-        if arm != base and len(pairs) > 1:
-            gain = interval([np.log(a["train_seconds"] / b["train_seconds"]) for a, b in hits]) if hits else (0.0, np.nan)
-            verdict = f"{format_ratio(*gain)} times" if hits else "never"
-            said.append((-len(hits), -gain[0], f"{in_words(pairs[0][1].rule)} {verdict}" + (f" in {len(hits)} of {len(pairs)} seeds" if len(hits) < len(pairs) else "")))
-    if not said:
+        if arm != base and len(hits) == len(pairs) > 1:
+            shown[arm] = (*interval([np.log(a["train_seconds"] / b["train_seconds"]) for a, b in hits]), pairs)
+    if not shown:
         return None
-    return f"**How much sooner is the model as good?** ({_briefly(runs[0].setting)}.) Until the validation top-1 has 95 % of what plain All-Reduce ends with, sooner by a factor of (95 % interval): {'; '.join(text for *_, text in sorted(said))}."
+    mean, half, pairs = max(shown.values(), key=lambda row: row[0])
+    network, name = runs[0].record.get("network"), in_words(pairs[0][1].rule)
+    where = f"In a network of {rate_name(parse_rate(network))}" if network else "On a network without a limit"
+    sooner = f"{name} is as good as All-Reduce {format_ratio(mean, half)} times sooner" if mean > half else "no arm was found to be as good as All-Reduce sooner"
+    end = f" At the end, for {name}, {top1_difference(pairs)}."
+    return f"**{where}, {sooner}.**{end} *As good*: the validation top-1 reaches 95 % of what All-Reduce ends with at the same seed; in brackets and after ±, 95 % intervals over seeds. ({_briefly(runs[0].setting)}.)"
 
 
-def _accuracy_sentence(runs: list[Run]) -> str | None:
-    "What decentralized arms lose, where there are seeds enough to say."
+def _accuracy_sentence(runs: list[Run], but: tuple) -> str | None:
+    "What decentralized arms lose in all settings but one, where there are seeds enough to say."
     said = []
     for setting, group in settings(runs).items():
         rows = [f"{in_words(pairs[0][1].rule)}: {top1_difference(pairs)}" for arm, pairs, base in paired(group) if len(pairs) > 1 and pairs[0][1].rule["strategy"] != "allreduce"]
-        said += [f"*{_briefly(setting)}:* {'; '.join(rows)}."] if rows else []
-    return f"**What does it cost in accuracy?** Against All-Reduce with the same seeds. {' '.join(said)}" if said else None
+        said += [f"- {_briefly(setting)}. {'; '.join(rows)}."] if rows and setting != but else []
+    return "\n".join(("**What does it cost in accuracy?** Against All-Reduce with the same seeds, in the other settings:\n", *said)) if said else None
 
 
 def limits(
@@ -279,8 +305,7 @@ def limits(
 
 def findings(
     runs: list[Run],  # all that are reported
-    steps: list[str] = (),  # sentences on seconds per step, such as `network_sentences` makes
-) -> list[str]:
-    "The sentences to take home."
-    cost = f"**What does a step cost?** {' '.join(steps)}" if steps else None
-    return [s for s in (_headline_sentence(headline_runs(runs)), cost, _accuracy_sentence(runs), limits(runs)) if s]
+) -> list[str]:  # Markdown
+    "What to take home."
+    front = headline_runs(runs)
+    return [s for s in (_headline_sentence(front), _accuracy_sentence(runs, front[0].setting), limits(runs)) if s]

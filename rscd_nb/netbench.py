@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['METHODS', 'SHADES', 'ComputeOnly', 'set_up', 'bench_network', 'network_table', 'rate_name', 'network_markdown',
-           'draw_network', 'network_sentences', 'save_bench']
+           'draw_network', 'network_brief', 'save_bench']
 
 # %% ../nbs/52_netbench.ipynb #d2d32c4c
 import gc
@@ -254,23 +254,19 @@ def draw_network(
     return axes
 
 
-def network_sentences(
+def network_brief(
     record: dict,  # by `bench_network`
     of: Iterable[str] | None = None,  # the settings of Gossip to choose from, such as those whose accuracy is known; None: all
-) -> list[str]:
-    "The fastest setting of Gossip and of each kind of opponent, at every speed."
-    said, table = [], network_table(record)
-    for mbit, rows in table.groupby("mbit", sort=False):
-        rows = rows.set_index("method")
-        ours = rows[rows.index.str.startswith("Gossip") & (rows.index.isin(list(of)) if of is not None else True)]
-        if ours.empty:
-            continue
-        families = (ours, *(rows[rows.index.str.startswith(start)] for start in ("post-local", "DDP P", "DDP b", "decent-dp")), rows[rows.index == "DDP"])
-        best = [family["seconds"].idxmin() for family in families if len(family)]
-        times = [f"{name} {rows.loc[name, 'ratio']:.2f}" for name in best]
-        speed = "Without a limit" if math.isinf(mbit) else f"At {rate_name(mbit)}"
-        said.append(f"{speed}, a step takes, as a multiple of computing alone ({rows.loc['compute only', 'seconds']:.3f} s): {', '.join(times)}.")
-    return said
+) -> pd.DataFrame:  # a row per kind of method, a column per speed, ready to print; empty without a setting of Gossip
+    "A step's time as a multiple of computing alone: Gossip's fastest setting on the slowest network, and the fastest opponent of each kind."
+    table = network_table(record)
+    slowest = table[table["mbit"] == table["mbit"].min()].set_index("method")["seconds"]
+    ours = [name for name in slowest.index if name.startswith("Gossip") and (of is None or name in of)]
+    kinds = (ours, *([name for name in slowest.index if name.startswith(start)] for start in ("post-local", "DDP P", "decent-dp", "DDP b")), [name for name in slowest.index if name == "DDP"])
+    best = [slowest[kind].idxmin() for kind in kinds if kind] if ours else []
+    ratios = table[table["method"].isin(best)].pivot(index="method", columns="mbit", values="ratio").reindex(best)
+    ratios = ratios[sorted(ratios.columns, reverse=True)].rename(columns=rate_name).map("{:.2f}".format)
+    return ratios.rename_axis(columns=None).reset_index()
 
 
 def save_bench(
