@@ -334,7 +334,10 @@ class AllReduce(Parallel):
         if self.cfg.wire != "lowrank":
             return None
         # The two passes of `_settle_buckets` count as well, and are plain at any rate: gradients of zero have no directions to start from.
-        state = PowerSGDState(None, matrix_approximation_rank=self.cfg.wire_rank, start_powerSGD_iter=2 + self._plain_steps, random_seed=self.cfg.seed)
+        # Nor have gradients of a lower rank (a 3x3 kernel over a single pixel has rank 1) directions enough: without the epsilon they would be 0 / 0.
+        state = PowerSGDState(
+            None, matrix_approximation_rank=self.cfg.wire_rank, start_powerSGD_iter=2 + self._plain_steps, random_seed=self.cfg.seed, orthogonalization_epsilon=1e-8
+        )  # fmt: skip
         self._ddp.register_comm_hook(state, powerSGD_hook)
         return state
 
