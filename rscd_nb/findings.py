@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['arm_styles', 'draw_curves', 'draw_finals', 'headline_runs', 'draw_headline', 'by_attribute', 'draw_confusion',
-           'alpha_of', 'families', 'alpha_name', 'skew_table', 'draw_skew', 'headline_table', 'limits', 'findings']
+           'alpha_of', 'families', 'alpha_name', 'skew_table', 'draw_skew', 'headline_table', 'accuracy_table',
+           'limits', 'findings']
 
 # %% ../nbs/61_findings.ipynb #33d8ce1d
 import math
@@ -19,7 +20,7 @@ from matplotlib.figure import Figure
 from .netbench import SHADES, rate_name
 from .netlab import parse_rate
 from .rscd import surface
-from .runs import Run, arms_table, by_arm, describe_setting, epochs_frame, format_interval, format_ratio, in_words, interval, load_runs, paired, reach, settings, top1_difference
+from .runs import Run, arms_table, by_arm, describe_setting, epochs_frame, format_interval, format_ratio, in_words, interval, load_runs, paired, reach, settings, sharing_a_machine, top1_difference
 
 # %% ../nbs/61_findings.ipynb #78aa24dc
 _MARKERS = "osD^vPX*"
@@ -243,27 +244,32 @@ def _briefly(setting: tuple) -> str:
 def headline_table(
     runs: list[Run],  # of one setting
 ) -> pd.DataFrame:  # a row per arm with two seeds or more, ready to print
-    "Each arm beside plain All-Reduce: how much sooner it is as good, and what it ends with."
+    "Each arm beside plain All-Reduce: how much sooner it is nearly as good, and what it ends with."
     rows = []
     for arm, pairs, base in paired(runs):
         if len(pairs) < 2:
             continue
         hits = [] if any(run.disturbed for pair in pairs for run in pair) else reach(pairs)
         gain = interval([np.log(a["train_seconds"] / b["train_seconds"]) for a, b in hits]) if hits else (-math.inf, math.nan)
-        some = f" in {len(hits)} of {len(pairs)} seeds" if len(hits) < len(pairs) else ""
-        points = interval([b.record["final"]["top1"] - a.record["final"]["top1"] for a, b in pairs])
+        some = f" ({len(hits)} of {len(pairs)} seeds got there)" if len(hits) < len(pairs) else ""
         rows.append((arm != base, -len(hits) / len(pairs), -gain[0], {
             "arm": in_words(pairs[0][1].rule),
-            "as good, times sooner": "1" if arm == base else format_ratio(*gain) + some if hits else "-",
+            "speed-up to 95 % of All-Reduce's final top-1": "1" if arm == base else format_ratio(*gain) + some if hits else "-",
             "top-1 at the end (%)": format_interval([b.record["final"]["top1"] for _, b in pairs]),
-            "against All-Reduce (points)": "-" if arm == base else f"{points[0]:+.2f} ± {points[1]:.2f}",
+            "against All-Reduce (points)": "-" if arm == base else _points(pairs),
             "seeds": len(pairs),
         }))  # fmt: skip
     return pd.DataFrame([row for *_, row in sorted(rows, key=lambda row: row[:3])])
 
 
-def _headline_sentence(runs: list[Run]) -> str | None:
-    "Which arm is as good soonest, and what it ends with."
+def _points(pairs: list[tuple[Run, Run]]) -> str:
+    "The difference of the final top-1 to All-Reduce's, seed by seed."
+    mean, half = interval([b.record["final"]["top1"] - a.record["final"]["top1"] for a, b in pairs])
+    return f"{mean:+.2f}" + ("" if math.isnan(half) else f" ± {half:.2f}")
+
+
+def _headline_sentence(runs: list[Run], shared: list[Run]) -> str | None:
+    "Which arm is nearly as good soonest, and what it ends with."
     shown = {}
     for arm, pairs, base in paired([r for r in runs if not r.disturbed]):
         hits = reach(pairs)
@@ -274,18 +280,28 @@ def _headline_sentence(runs: list[Run]) -> str | None:
     mean, half, pairs = max(shown.values(), key=lambda row: row[0])
     network, name = runs[0].record.get("network"), in_words(pairs[0][1].rule)
     where = f"In a network of {rate_name(parse_rate(network))}" if network else "On a network without a limit"
-    sooner = f"{name} is as good as All-Reduce {format_ratio(mean, half)} times sooner" if mean > half else "no arm was found to be as good as All-Reduce sooner"
-    end = f" At the end, for {name}, {top1_difference(pairs)}."
-    return f"**{where}, {sooner}.**{end} *As good*: the validation top-1 reaches 95 % of what All-Reduce ends with at the same seed; in brackets and after ±, 95 % intervals over seeds. ({_briefly(runs[0].setting)}.)"
+    sooner = f"{name} reaches 95 % of All-Reduce's final top-1 {format_ratio(mean, half)} times sooner than All-Reduce" if mean > half else "no arm was found to reach 95 % of All-Reduce's final top-1 sooner than All-Reduce"
+    busy = list(dict.fromkeys(in_words(run.rule) for run in runs if run in shared))
+    aside = f" Runs of {', '.join(busy)} had the machine to share with other runs of this page: their times are somewhat longer than they would be alone." if busy else ""
+    return f"**{where}, {sooner}.** At the end, {top1_difference(pairs)}. ({_briefly(runs[0].setting)}; in brackets and after ±, 95 % intervals over seeds.){aside}"
 
 
-def _accuracy_sentence(runs: list[Run], but: tuple) -> str | None:
-    "What decentralized arms lose in all settings but one, where there are seeds enough to say."
-    said = []
+def accuracy_table(
+    runs: list[Run],  # of any settings
+) -> pd.DataFrame:  # a row per setting and decentralized arm, ready to print; empty where nothing can be compared
+    "What decentralized arms lose to All-Reduce with the same seeds, the skewed splits after the even one."
+    rows = []
     for setting, group in settings(runs).items():
-        rows = [f"{in_words(pairs[0][1].rule)}: {top1_difference(pairs)}" for arm, pairs, base in paired(group) if len(pairs) > 1 and pairs[0][1].rule["strategy"] != "allreduce"]
-        said += [f"- {_briefly(setting)}. {'; '.join(rows)}."] if rows and setting != but else []
-    return "\n".join(("**What does it cost in accuracy?** Against All-Reduce with the same seeds, in the other settings:\n", *said)) if said else None
+        for _, pairs, _ in paired(group):
+            if pairs and pairs[0][1].rule["strategy"] != "allreduce":
+                rows.append(((setting[0], setting[5], -(alpha_of(group[0]) or 0)), {
+                    "trained": _briefly(setting),
+                    "arm": in_words(pairs[0][1].rule),
+                    "All-Reduce (%)": format_interval([a.record["final"]["top1"] for a, _ in pairs]),
+                    "against All-Reduce (points)": _points(pairs),
+                    "seeds": len(pairs),
+                }))  # fmt: skip
+    return pd.DataFrame([row for _, row in sorted(rows, key=lambda row: row[0])])
 
 
 def limits(
@@ -298,8 +314,10 @@ def limits(
         said.append("`synthetic` is generated by a program, so accuracy on it says nothing about real roads" + (" by itself" if len(names) > 1 else ""))
     if "real_roads" in names:
         said.append("`real_roads` is a few hundred photographs in 6 of RSCD's classes with approximate labels")
+    if any(len(by_arm(group)) > 1 and len({r.rule["lr"] for r in group}) == 1 for group in settings(runs).values()):
+        said.append("arms that are compared were trained at the same learning rate, which may suit one better than another")
     if any(r.disturbed for r in runs):
-        said.append("some runs shared their machine with other work, and their times are left out")
+        said.append("no times are given for runs beside which the machine had work of another kind")
     return "**Not shown.** " + ("; ".join(said)[:1].upper() + "; ".join(said)[1:] if said else "RSCD's test split was not scored") + "."
 
 
@@ -307,5 +325,4 @@ def findings(
     runs: list[Run],  # all that are reported
 ) -> list[str]:  # Markdown
     "What to take home."
-    front = headline_runs(runs)
-    return [s for s in (_headline_sentence(front), _accuracy_sentence(runs, front[0].setting), limits(runs)) if s]
+    return [s for s in (_headline_sentence(headline_runs(runs), sharing_a_machine(runs)), limits(runs)) if s]

@@ -12,7 +12,7 @@ import io
 import json
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -256,14 +256,19 @@ def draw_network(
 
 def network_brief(
     record: dict,  # by `bench_network`
-    of: Iterable[str] | None = None,  # the settings of Gossip to choose from, such as those whose accuracy is known; None: all
+    of: Container[str] | None = None,  # methods whose accuracy is known, which stand for their kind, and no other settings of Gossip; None: all
 ) -> pd.DataFrame:  # a row per kind of method, a column per speed, ready to print; empty without a setting of Gossip
-    "A step's time as a multiple of computing alone: Gossip's fastest setting on the slowest network, and the fastest opponent of each kind."
+    "A step's time as a multiple of computing alone, of the method of each kind that is fastest on the slowest network."
     table = network_table(record)
     slowest = table[table["mbit"] == table["mbit"].min()].set_index("method")["seconds"]
-    ours = [name for name in slowest.index if name.startswith("Gossip") and (of is None or name in of)]
-    kinds = (ours, *([name for name in slowest.index if name.startswith(start)] for start in ("post-local", "DDP P", "decent-dp", "DDP b")), [name for name in slowest.index if name == "DDP"])
-    best = [slowest[kind].idxmin() for kind in kinds if kind] if ours else []
+    kinds: dict[tuple, list[str]] = {}
+    for name, rule in record["methods"].items():
+        variant = (rule.get("wire"), rule.get("every", 1) > 1) if rule["strategy"] == "allreduce" else ()
+        kinds.setdefault((rule["strategy"], *variant), []).append(name)
+    known = {kind: [name for name in names if of is None or name in of] for kind, names in kinds.items()}
+    if not known.get(("gossip",)):
+        return pd.DataFrame()
+    best = sorted((slowest[known[kind] or names].idxmin() for kind, names in kinds.items() if kind != ("none",)), key=slowest.get)
     ratios = table[table["method"].isin(best)].pivot(index="method", columns="mbit", values="ratio").reindex(best)
     ratios = ratios[sorted(ratios.columns, reverse=True)].rename(columns=rate_name).map("{:.2f}".format)
     return ratios.rename_axis(columns=None).reset_index()
@@ -271,7 +276,7 @@ def network_brief(
 
 def save_bench(
     record: dict,  # what a bench measured
-    figure: "Figure",  # its picture; closed here
+    figure,  # its picture, a matplotlib Figure; closed here
     path: str | Path,  # the record's file, such as runs/bench/network.json; the others lie beside it
     table: str = "",  # in Markdown
 ) -> Path:
