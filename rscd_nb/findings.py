@@ -77,6 +77,7 @@ def draw_curves(
 def _log_axis(ax, values: pd.Series) -> None:
     "A logarithmic x axis with ticks that one can read."
     ax.set_xscale("log")
+    ax.set_xlabel(f"{ax.get_xlabel()}, logarithmic")
     ticks = [m * 10.0**k for k in range(-4, 7) for m in (1, 2, 5) if values.min() <= m * 10.0**k <= 1.3 * values.max()]
     ax.set_xticks(ticks, [f"{t:,.6g}" for t in ticks])
     ax.minorticks_off()
@@ -238,7 +239,7 @@ def draw_skew(
 def _briefly(setting: tuple) -> str:
     "A setting in few words; the report's headings have them all."
     name, split, _, _, _, model, crop, _, workers, epochs, _, _, network = setting
-    return f"{model} on {name}, {split}, {workers} workers, {epochs} epochs" + (f", network of {network}" if network else "")
+    return f"{model} on {name}, {split}, {workers} workers, {epochs} epochs" + (f", network of {rate_name(parse_rate(network))}" if network else "")
 
 
 def headline_table(
