@@ -239,7 +239,7 @@ def draw_skew(
 def _briefly(setting: tuple) -> str:
     "A setting in few words; the report's headings have them all."
     name, split, _, _, _, model, crop, _, workers, epochs, _, _, network = setting
-    return f"{model} on {name}, {split}, {workers} workers, {epochs} epochs" + (f", network of {rate_name(parse_rate(network))}" if network else "")
+    return f"{model} on {name}, {split}, {workers} workers, {epochs} epoch{'s' * (epochs > 1)}" + (f", network of {rate_name(parse_rate(network))}" if network else "")
 
 
 def headline_table(
