@@ -33,7 +33,7 @@ class Run:
     def setting(self) -> tuple:
         "What two runs must share to be compared: data, split, model, image size, device, workers, length, batch and network."
         t, d = self.record["config"]["train"], self.record["data"]
-        images = d["name"], d["split"], self.record["seeds"]["partition"], len(d["classes"]), sum(d["counts"]["train"])
+        images = d["name"], d["split"], self.record["seeds"]["partition"], len(d["classes"]), (sum(d["counts"]["train"]), sum(d["counts"]["val"]))
         return *images, t["model"], t["crop"], self.record["device"], self.record["world_size"], t["epochs"], t["batch_size"], t["max_steps"], self.record.get("network")
 
     @property
@@ -89,7 +89,7 @@ def describe_setting(
     "A setting in words, for a heading."
     name, split, _, n_classes, images, model, crop, device, workers, epochs, batch, max_steps, network = setting
     length = f"{epochs} epoch{'s' * (epochs > 1)}" + (f" cut at {max_steps} steps" if max_steps else "")
-    return f"{name}, {split}, {n_classes} classes, {images} images: {model} at {crop} pixels, {workers} {device} worker{'s' * (workers > 1)}, {length}, global batch {batch}" + (f", in an emulated network of {network}" if network else "")
+    return f"{name}, {split}, {n_classes} classes, {images[0]} training and {images[1]} validation images: {model} at {crop} pixels, {workers} {device} worker{'s' * (workers > 1)}, {length}, global batch {batch}" + (f", in an emulated network of {network}" if network else "")
 
 # %% ../nbs/60_runs.ipynb #ad4ca5e7
 def interval(
