@@ -25,10 +25,10 @@ def run(name: str, *command: str) -> bool:
     env = os.environ | {"OMP_NUM_THREADS": "1"}  # threads of processes side by side would wait for each other's cores, ten times as long as they compute
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     try:
-        output, good = process.communicate(timeout=2000)[0], process.returncode == 0
+        output, good = process.communicate(timeout=3000)[0], process.returncode == 0
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        output, good = process.communicate()[0] + "\nnot done after 2000 s", False
+        output, good = process.communicate()[0] + "\nnot done after 3000 s", False
     print(f"{'ok' if good else 'FAILED':6} {name} ({time.perf_counter() - began:.0f} s)", flush=True)
     if not good:
         said = re.sub(r"[^\n]*\r", "", output)  # without progress bars
