@@ -97,8 +97,8 @@ def draw_finals(
     fig, ax = plt.subplots(figsize=(2.4 + 1.5 * len(arms), 3.2), layout="constrained")
     last = frame.sort_values("epoch").groupby(["arm", "seed"])["top1"].last()
     for seed in frame["seed"].unique():
-        ys = [last.get((arm, seed), np.nan) for arm in arms]
-        ax.plot(range(len(arms)), ys, color="0.6", lw=0.8, zorder=1)
+        there = [k for k, arm in enumerate(arms) if (arm, seed) in last]  # a line goes past an arm that lacks the seed
+        ax.plot(there, [last[arms[k], seed] for k in there], color="0.6", lw=0.8, zorder=1)
     for k, (arm, style) in enumerate(arm_styles(runs).items()):
         ax.plot([k] * len(last[arm]), last[arm], ls="none", ms=5, **style)
         ax.hlines(last[arm].mean(), k - 0.2, k + 0.2, color="black", lw=2)
