@@ -140,8 +140,8 @@ def _remove(name: str) -> None:
 
 def _remove_left_behind() -> None:
     "Networks of processes that were killed before they could clean up."
-    names = re.findall(r"^(rscd(\d+))-hub\b", subprocess.run(("ip", "netns", "list"), capture_output=True, text=True).stdout, re.MULTILINE)
-    for name, pid in names:
+    names = re.findall(r"^(rscd(\d+))-(?:hub|\d+)\b", subprocess.run(("ip", "netns", "list"), capture_output=True, text=True).stdout, re.MULTILINE)
+    for name, pid in set(names):
         if not Path(f"/proc/{pid}").exists():
             _remove(name)
 
