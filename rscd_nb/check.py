@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from .config import UserError, write_atomic
+from .core import UserError, write_atomic
 from .index import SIZE, SPLITS, RoadData, for_all_files, manifest, read_dataset
 from .rscd import CLASSES
 

@@ -13,7 +13,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from .config import Config, TrainConfig, UserError
+from .config import Config, TrainConfig
+from .core import UserError
 from .model import make_model
 from .parallel import Parallel
 

@@ -17,7 +17,8 @@ from typing import Annotated, Optional
 import typer
 from loguru import logger
 
-from .config import Stopped, UserError, load_config
+from .config import load_config
+from .core import Stopped, UserError
 
 app = typer.Typer(help="Decentralized training, measured: gossip with a few peers, or All-Reduce?", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data_app = typer.Typer(help="Write, check and count images.", no_args_is_help=True)
@@ -256,7 +257,7 @@ def loader(
 # %% ../nbs/70_cli.ipynb #ea0da0e2
 def _chosen(methods: str) -> list[str]:
     "Methods that the command line names."
-    from rscd_nb.config import nearest
+    from rscd_nb.core import nearest
     from rscd_nb.netbench import METHODS
 
     names = [m.strip() for m in methods.split(",")]

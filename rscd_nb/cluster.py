@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .config import UserError
+from .core import UserError
 
 # %% ../nbs/50_cluster.ipynb #0812b18a
 def job_port(

@@ -19,7 +19,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from .config import UserError
+from .core import UserError
 from .runs import read_metrics, run_states
 from .simulate import mix_only
 from .topology import TOPOLOGIES, Topology, draw_rounds, make_topology

@@ -14,7 +14,8 @@ import torch.distributed as dist
 from loguru import logger
 from torch import Tensor, nn
 
-from .config import TrainConfig, UserError
+from .config import TrainConfig
+from .core import UserError
 from .parallel import AllReduce, DecentDP, Parallel, World, patience
 from .topology import Topology, make_topology
 from .wire import WIRES, in_memory_order, lay_out, link_seed

@@ -35,7 +35,7 @@ from loguru import logger
 from PIL import Image
 from tqdm import tqdm
 
-from .config import UserError, nearest, write_atomic
+from .core import UserError, nearest, write_atomic
 from .rscd import CLASSES, label_of
 
 # %% ../nbs/11_manifest.ipynb #35e56c00

@@ -23,7 +23,8 @@ from loguru import logger
 
 import rscd_nb
 from .cluster import Cluster
-from .config import Config, Stopped, UserError, save_config, write_atomic
+from .config import Config, save_config
+from .core import Stopped, UserError, write_atomic
 
 # %% ../nbs/50_launch.ipynb #2285180a
 @contextmanager

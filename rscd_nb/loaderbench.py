@@ -22,7 +22,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from .config import write_atomic
+from .core import write_atomic
 from .index import Split
 from .loader import MEAN, STD, DaliLoader, RoadImages, _collate, _dali_pipeline, _feed, loader_class
 

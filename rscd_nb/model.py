@@ -10,7 +10,8 @@ import torch
 import torchvision
 from torch import nn
 
-from .config import TrainConfig, UserError, nearest
+from .config import TrainConfig
+from .core import UserError, nearest
 
 
 def check_model(

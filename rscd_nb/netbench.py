@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .config import TrainConfig, write_atomic
+from .config import TrainConfig
+from .core import write_atomic
 from .netlab import Network, measure_speed, network, parse_rate
 from .parallel import Parallel
 

@@ -22,7 +22,8 @@ from pathlib import Path
 
 import cloudpickle
 
-from .config import Config, UserError
+from .config import Config
+from .core import UserError
 from .launch import WorkerDied, launch
 
 # %% ../nbs/51_netlab.ipynb #8eec0150

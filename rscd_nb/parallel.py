@@ -27,7 +27,8 @@ from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDSt
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parameters_to_vector
 
-from .config import TrainConfig, UserError
+from .config import TrainConfig
+from .core import UserError
 from .optim import make_optimizer, make_scheduler, no_decay
 from .topology import make_topology
 from .wire import in_memory_order

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .config import DataConfig, UserError, write_atomic
+from .config import DataConfig
+from .core import UserError, write_atomic
 
 # %% ../nbs/12_partition.ipynb #ecd9ed44
 def iid(

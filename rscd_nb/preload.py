@@ -21,7 +21,7 @@ from pathlib import Path
 from loguru import logger
 from tqdm import tqdm
 
-from .config import UserError
+from .core import UserError
 from .index import FLAT, SPLITS, manifest, once_per_node
 from .rscd import CLASSES
 

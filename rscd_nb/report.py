@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 import rscd_nb
-from .config import UserError, write_atomic
+from .core import UserError, write_atomic
 from .launch import execute_notebook
 from .runs import Run, load_runs, machine_of
 

@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .config import TrainConfig, UserError, read_config
+from .config import TrainConfig, read_config
+from .core import UserError
 from .launch import is_free
 
 # %% ../nbs/60_runs.ipynb #45e2bef4

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from .config import UserError
+from .core import UserError
 from .netbench import METHODS, SHADES, bench_network, network_table, rate_name
 from .netlab import parse_rate
 from .topology import make_topology

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .config import UserError, write_atomic
+from .core import UserError, write_atomic
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 GPUS = {"A40": 4, "A100": 4, "V100": 4, "T4": 8}  # as many of each on a node as the scripts in slurm/ ask for

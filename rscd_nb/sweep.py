@@ -17,7 +17,8 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from .config import Config, UserError, load_config, nearest, write_atomic
+from .config import Config, load_config
+from .core import UserError, nearest, write_atomic
 from .launch import run_id
 
 # %% ../nbs/54_sweep.ipynb #656b46b6

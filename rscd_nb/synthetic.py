@@ -26,7 +26,7 @@ from PIL import Image, ImageFilter
 from scipy.spatial import cKDTree
 from tqdm.auto import tqdm
 
-from .config import UserError, nearest
+from .core import UserError, nearest
 from .rscd import CLASSES, COUNTS, surface
 
 # %% ../nbs/11_synthetic.ipynb #3a801a38

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 from contextlib import contextmanager
 
-from .config import UserError
+from .core import UserError
 from .netbench import METHODS, rate_name, set_up
 from .netlab import Network, network, parse_rate
 

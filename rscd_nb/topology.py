@@ -13,7 +13,8 @@ from functools import reduce
 
 import numpy as np
 
-from .config import TOPOLOGY_NAMES, UserError
+from .config import TOPOLOGY_NAMES
+from .core import UserError
 
 # %% ../nbs/30_topology.ipynb #f313b8fb
 @dataclass(frozen=True)

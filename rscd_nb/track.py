@@ -20,7 +20,8 @@ from loguru import logger
 from tqdm import tqdm
 
 import rscd_nb
-from .config import Config, write_atomic
+from .config import Config
+from .core import write_atomic
 from .parallel import World
 
 # %% ../nbs/41_track.ipynb #cd25d8df

@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .checkpoint import load_checkpoint, save_checkpoint, save_model
-from .config import Config, Stopped, TrainConfig, UserError, save_config, write_atomic
+from .config import Config, TrainConfig, save_config
+from .core import Stopped, UserError, write_atomic
 from .gossip import check_strategy, make_parallel
 from .loader import Loader, epoch_order, eval_loader, loader_class, steps_per_epoch, train_loader
 from .model import check_model, make_model
