@@ -19,6 +19,7 @@ from loguru import logger
 
 from .config import load_config
 from .core import Stopped, UserError
+from .processes import Unfailing
 
 app = typer.Typer(help="Decentralized training, measured: gossip with a few peers, or All-Reduce?", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data_app = typer.Typer(help="Write, check and count images.", no_args_is_help=True)
@@ -105,13 +106,13 @@ def train(
     nproc: Annotated[int, typer.Option(help="Workers on this machine, or on each node of the job.", min=1)] = 4,
     set: Annotated[Optional[list[str]], typer.Option(metavar="KEY=VALUE", help="Override a key, e.g. train.lr=1e-3; may be repeated.")] = None,
     runs: Annotated[Path, typer.Option(help="Folder that run folders go to.")] = Path("runs"),
-    restarts: Annotated[int, typer.Option(help="When a worker dies, start again from the newest checkpoint, so many times.", min=0)] = 0,
+    restarts: Annotated[int, typer.Option(help="When a worker dies, start all again from the newest checkpoint, so many times (in a Slurm job: RSCD_RESTARTS).", min=0)] = 3,
     network: Annotated[Optional[str], typer.Option(metavar="SPEED", help="Train in an emulated network: 100mbit, 1gbit, ... (needs root and iproute2).")] = None,
     slurm: Annotated[bool, typer.Option("--slurm", help="This is one node's launcher in a Slurm job; slurm/launch.sh starts it so.")] = False,
     sweep: Annotated[Optional[Path], typer.Option(help="Instead of --data and --train: a sweep's file.")] = None,
     cell: Annotated[int, typer.Option(help="Which of the sweep's runs, from 0.", min=0)] = 0,
 ):
-    """Train once with several workers on this machine. An interrupted run goes on when the same command is given again; SIGTERM and SIGUSR1 stop a run after saving it.
+    """Train once with several workers on this machine. An interrupted run goes on when the same command is given again. SIGTERM, SIGUSR1 and the closing of the terminal (SIGHUP) stop a run after saving it; under nohup it outlives the terminal.
 
     Examples:
 
@@ -128,8 +129,8 @@ def train(
 
     overrides = tuple(set or ())
     cfg = load_sweep(sweep, overrides).config(cell) if sweep else load_config(data, train, overrides)
-    if network and (restarts or slurm):
-        raise UserError("an emulated network starts its workers itself: leave out --restarts and --slurm, or --network.")
+    if network and slurm:
+        raise UserError("an emulated network starts its workers itself: leave out --slurm, or --network.")
     cluster = Cluster.from_slurm() if slurm else None
     if cluster:
         cluster.prepare()
@@ -146,7 +147,7 @@ def sweep_command(
     nproc: Annotated[int, typer.Option(help="Workers, when the sweep runs on this machine.", min=1)] = 4,
     set: Annotated[Optional[list[str]], typer.Option(metavar="KEY=VALUE", help="Override a key in every run; may be repeated.")] = None,
     runs: Annotated[Path, typer.Option(help="Folder that run folders go to.")] = Path("runs"),
-    report: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("reports"),
+    report: Annotated[Optional[Path], typer.Option(help="Folder for the report; by default report/ in the folder of runs.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="Only show the runs and which are finished.")] = False,
 ):
     """Train every combination that a file lists, one after another or as a Slurm job array, then write the report. Finished runs are skipped.
@@ -161,7 +162,7 @@ def sweep_command(
     from rscd_nb.report import write_reports
     from rscd_nb.sweep import finished, load_sweep, submit, workers_of
 
-    this = load_sweep(file, tuple(set or ()))
+    this, report = load_sweep(file, tuple(set or ())), report or runs / "report"
     nodes, per_node = workers_of(slurm) if slurm else (1, nproc)
     done = [finished(this.config(i), nodes * per_node, runs) for i in range(len(this))]
     for i, cell in enumerate(this.cells):
@@ -410,27 +411,31 @@ def environment():
 
 # %% ../nbs/70_cli.ipynb #48326528
 def main() -> None:
-    "The `rscd` program. It ends with 0, 1 (a run failed), 2 (a mistake to mend) or 75 (stopped as asked; the same command goes on)."
-    from rscd_nb.launch import RunFailed
+    """The `rscd` program. It ends with 0, 1 (a run failed), 2 (a mistake to mend), 75 (stopped as asked; the same command goes on) or 76 (a worker died, and no restart helped)."""
+    from rscd_nb.launch import RunFailed, WorkerDied
 
     logger.remove()
-    logger.add(sys.stderr, format="{message}", level="INFO")
+    logger.add(Unfailing(sys.stderr), format="{message}", level="INFO")
     try:
         app(prog_name="rscd")
     except UserError as e:
-        sys.exit(_complain(e, 2))
+        code = _complain(e, 2)
+    except WorkerDied as e:
+        code = _complain(e, 76)
     except RunFailed as e:
-        sys.exit(_complain(e, 1))
+        code = _complain(e, 1)
     except Stopped as e:
-        sys.exit(_complain(e, 75))
+        code = _complain(e, 75)
+    sys.exit(code)
 
 
 def _complain(error: Exception, code: int) -> int:
+    screen = Unfailing(sys.stderr)  # the terminal may be what is gone
     if int(os.environ.get("SLURM_NODEID", 0)) > 0 and code != 75:
         time.sleep(8)  # most mistakes are made on all nodes: the first says it, and srun ends the others
-        print(f"rscd on {os.environ.get('SLURMD_NODENAME')}: {error}", file=sys.stderr)
+        print(f"rscd on {os.environ.get('SLURMD_NODENAME')}: {error}", file=screen)
     elif code != 75 or not int(os.environ.get("SLURM_NODEID", 0)):
-        print(f"rscd: {error}", file=sys.stderr)
+        print(f"rscd: {error}", file=screen)
     return code
 
 # %% ../nbs/70_cli.ipynb #4738cc1b

@@ -20,7 +20,7 @@ import pandas as pd
 
 import rscd_nb
 from .core import UserError, write_atomic
-from .launch import execute_notebook
+from .processes import execute_notebook
 from .runs import Run, load_runs, machine_of
 
 # %% ../nbs/63_report.ipynb #0c4bd5c4

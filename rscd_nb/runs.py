@@ -21,7 +21,7 @@ from scipy import stats
 
 from .config import TrainConfig, read_config
 from .core import UserError
-from .launch import is_free
+from .core import is_held
 
 # %% ../nbs/60_runs.ipynb #45e2bef4
 @dataclass(frozen=True)
@@ -309,7 +309,7 @@ def _held(lock: Path) -> bool:
     "Whether a launcher holds a run's lock."
     try:
         with open(lock) as file:
-            return not is_free(file)
+            return is_held(lock)
     except OSError:
         return False
 

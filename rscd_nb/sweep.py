@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .config import Config, load_config
-from .core import UserError, nearest, write_atomic
+from .core import UserError, expand, nearest, write_atomic
 from .launch import run_id
 
 # %% ../nbs/54_sweep.ipynb #656b46b6
@@ -54,7 +54,7 @@ def load_sweep(
     overrides: tuple[str, ...] = (),  # KEY=VALUE, in every run
 ) -> Sweep:  # raises UserError, for a mistake in any of its runs
     "Read a sweep's file: all combinations, the last key varying fastest."
-    path = Path(path)
+    path = expand(path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as e:
@@ -81,8 +81,8 @@ def finished(
     world_size: int,  # workers
     runs: str | Path,  # folder of run folders
 ) -> bool:
-    "Whether a run of this configuration has a record."
-    return (Path(runs) / run_id(cfg, world_size) / "record.json").is_file()
+    "Tell whether a run of this configuration has a record."
+    return (expand(runs) / run_id(cfg, world_size) / "record.json").is_file()
 
 # %% ../nbs/54_sweep.ipynb #9ed726bf
 def workers_of(
@@ -99,9 +99,9 @@ def workers_of(
     return int(found[0][1]), int(found[1][1])
 
 
-def _sbatch(*args: str, **environment: str) -> str:  # the job's number; raises UserError
+def _sbatch(*args: str) -> str:  # the job's number; raises UserError
     try:
-        done = subprocess.run(["sbatch", "--parsable", *args], capture_output=True, text=True, timeout=120, env=os.environ | environment)
+        done = subprocess.run(["sbatch", "--parsable", *args], capture_output=True, text=True, timeout=120)
     except (OSError, subprocess.TimeoutExpired) as e:
         raise UserError(f"sbatch does not work on {os.uname().nodename} ({e}); submit from a login node of the cluster.") from None
     if done.returncode:
@@ -122,7 +122,7 @@ def submit(
     frozen = write_atomic(runs.absolute() / "sweeps" / f"{sweep.path.stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.toml", text)
     whose = [f"--account={account}"] if account else []
     overrides = [word for override in sweep.overrides for word in ("--set", override)]
-    array = _sbatch(f"--array={','.join(map(str, cells))}", *whose, str(script), "--sweep", str(frozen), *overrides, RSCD_RUNS=str(runs.absolute()))
+    array = _sbatch(f"--array={','.join(map(str, cells))}", *whose, str(script), "--sweep", str(frozen), "--runs", str(runs.absolute()), *overrides)
     write = shlex.join([sys.executable, "-m", "rscd_nb.cli", "report", "--runs", str(runs.absolute()), "--out", str(report.absolute())])
     after = _sbatch(f"--dependency=afterany:{array}", *whose, "--job-name=rscd-report", "--output=%x-%j.log", "--nodes=1", "--ntasks=1", f"--wrap={write}")
     return f"submitted {len(cells)} of {len(sweep)} runs as job array {array} and the report as job {after}; see them with: rscd runs --runs {runs} --watch"

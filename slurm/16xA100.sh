@@ -11,4 +11,9 @@
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --output=%x-%j.log
+[[ -x slurm/launch.sh ]] || {
+    checkout=$(scontrol show job "$SLURM_JOB_ID" 2>/dev/null | sed -n 's#^ *Command=\(.*\)/slurm/[^/]*$#\1#p')
+    echo "rscd: there is no slurm/launch.sh in $PWD; submit from the top of the checkout: cd ${checkout:-CHECKOUT} && sbatch slurm/${SLURM_JOB_NAME#rscd-}.sh ..." >&2
+    exit 2
+}
 exec slurm/launch.sh "$@"
