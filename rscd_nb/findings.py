@@ -245,7 +245,7 @@ def _of_classes(arms: dict[str, np.ndarray], classes: list[str]) -> tuple[Figure
             ax.set(xlabel="predicted" if ax is axes[-1, 0] else None, ylabel=f"{arm}\n\ntrue class")
             ax.tick_params(axis="x", rotation=90 if max(map(len, labels)) > 5 else 0)
         fig.draw_without_rendering()  # the fonts are chosen here
-    few = f": the {len(shown)} of {len(classes)} classes between which most images go astray, *other* is all the rest" if len(shown) < len(classes) else ""
+    few = f': the {len(shown)} of {len(classes)} classes between which most images go astray; "other": all the rest' if len(shown) < len(classes) else ""
     return fig, few + said
 
 

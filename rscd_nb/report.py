@@ -15,13 +15,14 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 
 import rscd_nb
 from .core import UserError, write_atomic
 from .launch import execute_notebook
-from .runs import Run, load_runs, machine_of
+from .runs import Run, load_benches, load_runs, machine_of
 
 # %% ../nbs/63_report.ipynb #0c4bd5c4
 def show_figure(
@@ -36,9 +37,14 @@ def show_figure(
     buffer = io.BytesIO()
     fig.savefig(buffer, dpi=150, facecolor="white", metadata={"Software": None})
     plt.close(fig)
-    name = re.sub(r"[^\w.-]+", "-", name)  # Markdown links have no spaces
+    name = re.sub(r"[^\w.]+", "-", name)  # Markdown links have no spaces
     data = {"image/png": base64.b64encode(buffer.getvalue()).decode(), "text/plain": caption}
     publish_display_data(data, metadata={"figure": {"name": name, "caption": caption}})
+
+
+def _cell(value):
+    "What stands in a cell of a table: a bar would end it."
+    return re.sub(r"(?<!\\)\|", r"\\|", value) if isinstance(value, str) else value
 
 
 def show_table(
@@ -48,7 +54,7 @@ def show_table(
     "Show a data frame as a Markdown table."
     from IPython.display import Markdown, display
 
-    text = frame.to_markdown(index=False, disable_numparse=True)
+    text = frame.map(_cell).rename(columns=_cell).to_markdown(index=False, disable_numparse=True)
     display(Markdown(f"<details><summary>{folded}</summary>\n\n{text}\n\n</details>" if folded else text))
 
 # %% ../nbs/63_report.ipynb #e54c98cb
@@ -63,7 +69,8 @@ def _to_markdown(
     from nbconvert import MarkdownExporter
 
     for cell in notebook.cells:
-        for output in cell.get("outputs", []):
+        cell["outputs"] = [o for o in cell.get("outputs", []) if o.get("name") != "stderr"]  # warnings are for whoever asked for the report: the terminal has them
+        for output in cell["outputs"]:
             if figure := output.get("metadata", {}).get("figure"):
                 write_atomic(figures / f"{figure['name']}.png", base64.b64decode(output["data"]["image/png"]))
                 output["data"] = {"text/markdown": f"![{figure['caption']}](figures/{figure['name']}.png)\n\n*{figure['caption']}*"}
@@ -127,7 +134,7 @@ def write_reports(
         write_atomic(out / f"{name}.md", text)
     write_atomic(out / "report.html", to_html("\n".join(sections.values()), out))
     if runs != out / "records":
-        _keep_records(found, sorted(runs.glob("bench/*.json")), out / "records")
+        _keep_records(found, [runs / "bench" / f"{name}.json" for name in load_benches(runs)], out / "records")
 
 # %% ../nbs/63_report.ipynb #88c71842
 _STYLE = """
@@ -149,7 +156,7 @@ def to_html(
 
     class Alone(mistune.HTMLRenderer):
         def image(self, text, url, title=None):
-            return f'<img alt="{html.escape(text)}" src="data:image/png;base64,{base64.b64encode((folder / url).read_bytes()).decode()}">'
+            return f'<img alt="{html.escape(text)}" src="data:image/png;base64,{base64.b64encode((folder / unquote(url)).read_bytes()).decode()}">'
 
     markdown = mistune.create_markdown(renderer=Alone(escape=False), plugins=["table", "math"])
     markdown.renderer.register("inline_math", lambda _, formula: convert(formula))
