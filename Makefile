@@ -17,10 +17,7 @@ help:  ## what can be made
 
 quickstart: .venv/installed  ## generated data, two seeds of each arm with four workers (8 epochs of 16), then the report in runs/report
 	$(RSCD) data synthetic data/synthetic
-	for seed in 0 1; do for arm in quick_allreduce quick_decent; do \
-		$(RSCD) train --data config/data/synthetic.toml --train config/train/$$arm.toml --set train.seed=$$seed --set train.epochs=8 --nproc 4 || exit 1; \
-	done; done
-	$(RSCD) report --runs runs
+	$(RSCD) sweep config/sweep/quickstart.toml --nproc 4
 
 test: .venv/installed  ## every notebook as a test, and that package and notebooks agree; PART=31: what one notebook needs
 	PART='$(PART)' .venv/bin/python .ci/test.py

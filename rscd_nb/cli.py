@@ -171,11 +171,12 @@ def sweep_command(
         return
     if slurm:
         return print(submit(this, todo, slurm, runs, report, account) if todo else f"all {len(this)} runs have finished; nothing is submitted")
-    for count, i in enumerate(todo, 1):
-        logger.info(f"run {count} of {len(todo)}: {' '.join(f'{k}={v}' for k, v in this.cells[i].items())}")
-        launch(this.config(i), nproc, runs)
+    for i, cell in enumerate(this.cells):
+        if i in todo:
+            logger.info(f"run {todo.index(i) + 1} of {len(todo)}: {' '.join(f'{k}={v}' for k, v in cell.items())}")
+        launch(this.config(i), nproc, runs)  # skips a finished one, once it has seen that it was trained on these images
     write_reports(runs, report)
-    print(f"all {len(this)} runs are in {runs}; the report is in {report / 'results.md'}")
+    print(f"all {len(this)} runs are in {runs}; the report is in {report / 'results.md'} and {report / 'method.md'}; as one page: {report / 'report.html'}")
 
 # %% ../nbs/70_cli.ipynb #71c8623a
 @app.command("runs")

@@ -223,12 +223,12 @@ def _of_roads(arms: dict[str, np.ndarray], classes: list[str]) -> tuple[Figure, 
     attributes = [a for a in ("friction", "material", "unevenness") if len({getattr(surface(c), a) for c in classes}) > 1]
     widths = [len(by_attribute(np.zeros((len(classes),) * 2), classes, a)) for a in attributes]
     fig, axes = plt.subplots(len(arms), len(attributes), figsize=(2.6 + 0.52 * sum(widths), 0.9 + 2.4 * len(arms)), width_ratios=widths, layout="constrained", squeeze=False)
-    for (arm, total), row in zip(arms.items(), axes):
+    for k, ((arm, total), row) in enumerate(zip(arms.items(), axes)):
         for ax, attribute in zip(row, attributes):
             counts = by_attribute(total, classes, attribute)
             labels = [v.replace("_", "\n") for v in counts]
             _heat(ax, counts.values, labels, labels)
-            ax.set(xlabel=f"predicted {attribute}" if row is axes[-1] else None, ylabel=f"{arm}\n\ntrue {attribute}" if ax is row[0] else f"true {attribute}")
+            ax.set(xlabel=f"predicted {attribute}" if k == len(arms) - 1 else None, ylabel=f"{arm}\n\ntrue {attribute}" if ax is row[0] else f"true {attribute}")
     return fig, f": {' and '.join(', '.join(attributes).rsplit(', ', 1))} of the road"
 
 

@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -125,7 +126,10 @@ def write_reports(
     except OSError as e:
         raise UserError(f"cannot write the report to {out}: {e.strerror}; choose another folder with --out.") from None
     with tempfile.TemporaryDirectory(dir=out) as new:
-        sections = {name: _execute(ANALYSIS / f"{name}.ipynb", {"runs": str(runs)}, Path(new)) for name in tqdm(("method", "results"), desc="writing sections", unit="section")}
+        names = ("method", "results")
+        with ThreadPoolExecutor() as pool:  # two kernels side by side
+            texts = pool.map(lambda name: _execute(ANALYSIS / f"{name}.ipynb", {"runs": str(runs)}, Path(new)), names)
+            sections = dict(zip(names, tqdm(texts, "writing sections", len(names), unit="section")))
         for old in (out / "figures").glob("*.png"):  # of runs that are no longer there
             old.unlink()
         for figure in Path(new).iterdir():
