@@ -184,7 +184,7 @@ def write_readme(
     "The index notebook and the two sections as one page."
     reports, readme = Path(reports).resolve(), Path(readme).resolve()
     page = _execute(ANALYSIS.parent / "index.ipynb", {"reports": str(reports)}, reports / "figures")
-    sections = [(reports / f"{name}.md").read_text() for name in ("method", "results")]
+    sections = [(reports / f"{name}.md").read_text(encoding="utf-8") for name in ("method", "results")]
     lower = ["\n".join("#" + line if line.startswith("#") else line for line in section.splitlines()) + "\n" for section in sections]
     first, mark, second = page.partition("## Reproduce on a cluster\n")
     here = os.path.relpath(reports, readme.parent)
