@@ -117,6 +117,7 @@ def write_reports(
     out: str | Path,  # gets method.md, results.md, report.html, figures/ and records/
 ) -> None:  # raises UserError
     "Execute the analysis notebooks over the finished runs and write the sections, and both as one page of HTML."
+    import papermill.exceptions  # noqa: F401  here, because two threads that import it at once get in each other's way
     from tqdm import tqdm
 
     runs, out = Path(runs).resolve(), Path(out).resolve()
