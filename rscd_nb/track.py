@@ -7,11 +7,17 @@ __all__ = ['PACKAGES', 'provenance', 'start_log', 'start_wandb', 'Tracker']
 
 # %% ../nbs/41_track.ipynb #fcba0338
 import json
+import math
 import os
 import platform
+import shutil
+import ssl
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
+import urllib.request
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,7 +27,7 @@ from tqdm import tqdm
 
 import rscd_nb
 from .config import Config
-from .core import write_atomic
+from .core import UserError, read_jsonl, write_atomic, writing
 from .parallel import World
 
 # %% ../nbs/41_track.ipynb #cd25d8df
@@ -58,36 +64,118 @@ def provenance() -> dict:
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
 
-# %% ../nbs/41_track.ipynb #1951251e
+# %% ../nbs/41_track.ipynb #2ce4f651
+class _LogFile:
+    "A log file that goes on without the disk when it is full."
+
+    def __init__(self, path: Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path, self._file, self._said = path, open(path, "ab", buffering=0), False
+
+    def write(self, line: str) -> None:
+        try:
+            self._file.write(line.encode())
+        except OSError as e:
+            if not self._said:
+                print(f"cannot write {self._path}: {e.strerror}; lines are missing there", file=sys.stderr)
+            self._said = True
+
+
 def start_log(
     run_dir: Path,  # the run's folder
     rank: int,  # of this worker
 ) -> None:
     "Send log lines to the rank's file, and rank 0's to the screen as well, above its progress bar."
     logger.remove()
-    logger.add(run_dir / "log" / f"rank{rank}.log", format="{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <7} {message}", level="DEBUG")
+    with writing(path := run_dir / "log" / f"rank{rank}.log"):
+        file = _LogFile(path)
+    logger.add(file, format="{time:YYYY-MM-DD HH:mm:ss.SSS} {level: <7} {message}", level="DEBUG")
     if rank == 0:
         logger.add(lambda line: tqdm.write(line, file=sys.stderr, end=""), format="{time:HH:mm:ss} {message}", level="INFO")
+
+# %% ../nbs/41_track.ipynb #7825b533
+def _answers(
+    url: str,  # of a server
+    seconds: float,  # how long to wait, for the look-up of its name as well
+) -> bool:
+    "Whether a server answers, be it with a refusal."
+    found = []
+
+    def ask():
+        try:
+            urllib.request.urlopen(url, timeout=seconds).close()
+            found.append(True)
+        except urllib.error.HTTPError:
+            found.append(True)
+        except (OSError, ValueError) as e:
+            if isinstance(getattr(e, "reason", None), ssl.SSLError):  # wandb has certificates of its own
+                found.append(True)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return bool(found)
 
 
 def start_wandb(
     cfg: Config,  # the experiment
     run_dir: Path,  # the run's folder
 ):
-    "A wandb run, offline unless the user is logged in; None when wandb is off or does not work."
+    "A wandb run, offline unless the user is logged in and the server answers; None when wandb is off or does not work."
     if not cfg.train.wandb:
         return None
     try:
         os.environ.setdefault("WANDB_SILENT", "true")
         import wandb
 
-        mode = os.environ.get("WANDB_MODE") or ("online" if wandb.api.api_key else "offline")
-        settings = wandb.Settings(console="off", save_code=False, init_timeout=30)
-        folder = {"dir": str(run_dir), "name": run_dir.name, "config": cfg.model_dump(mode="json")}
-        return wandb.init(project="rscd-nb", id=run_dir.name, resume="allow" if mode == "online" else None, mode=mode, settings=settings, **folder)
+        settings = wandb.Settings(console="off", save_code=False, init_timeout=8, finish_timeout=20)
+        about = {"project": "rscd-nb", "id": run_dir.name, "name": run_dir.name, "dir": str(run_dir), "config": cfg.model_dump(mode="json"), "settings": settings}
+        mode = os.environ.get("WANDB_MODE") or ("online" if wandb.login(verify=False, prompt=False) else "offline")
+        if mode == "online":
+            server, why = wandb.setup().settings.base_url, "does not answer"
+            if _answers(f"{server}/healthz", 5):
+                try:
+                    return wandb.init(mode=mode, resume="allow", **about)
+                except Exception as e:
+                    why = f"refuses the run: {str(e).splitlines()[0]}"
+                    wandb.teardown()  # it would hold on to the run's name
+            logger.warning(f"wandb's server {server} {why}; the run is kept offline: upload it with wandb sync {run_dir}/wandb")
+            mode = "offline"
+        return wandb.init(mode=mode, **about)
     except Exception as e:  # whatever happens there, training goes on
         logger.warning(f"wandb does not work here and is left out: {e}")
         return None
+
+
+def _tell_wandb(run, line: dict) -> None:
+    "Log a line of metrics, unless the server has had it from an earlier attempt."
+    if line["step"] >= run.starting_step:
+        run.log({f"{line['kind']}/{k}": v for k, v in line.items() if k not in ("kind", "step", "confusion")}, step=line["step"])
+
+
+def _take_over(run, lines: list[dict]) -> None:
+    "Begin with what earlier attempts had logged, and remove their folders."
+    for line in lines:
+        _tell_wandb(run, line)
+    own = Path(run.dir).parent
+    for folder in own.parent.glob(f"*run-*-{run.id}"):
+        if folder != own:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _finish_wandb(run, failed: bool) -> None:
+    import wandb
+
+    run.finish(exit_code=int(failed))
+    wandb.teardown()  # an offline run's file is whole only when wandb's service has ended
+
+# %% ../nbs/41_track.ipynb #1951251e
+_WORDS = {"loss": "loss", "train_loss": "training loss", "val_loss": "validation loss", "distance": "consensus distance", "consensus": "consensus distance", "lr": "learning rate"}
+
+
+def _not_a_number(values: dict) -> str | None:
+    "The name of a value that is infinite or no number."
+    return next((name for name, value in values.items() if isinstance(value, float) and not math.isfinite(value)), None)
 
 
 class Tracker:
@@ -100,7 +188,7 @@ class Tracker:
         world: World,  # this process among the workers
         steps: int,  # of the whole run, for the progress bar
     ):
-        self.run_dir, self.main = run_dir, world.rank == 0
+        self.run_dir, self.name, self.main = run_dir, cfg.train.name, world.rank == 0
         start_log(run_dir, world.rank)
         self._bar = tqdm(total=steps, desc=cfg.train.name, unit="step", disable=not self.main, mininterval=float(os.environ.get("TQDM_MININTERVAL", 1)), dynamic_ncols=True)
         self._file = None
@@ -109,18 +197,20 @@ class Tracker:
     def start(
         self,
         step: int,  # updates made so far: 0, or those of the checkpoint that the run goes on from
-    ) -> list[dict]:  # the lines of metrics up to there; empty on ranks other than 0
+    ) -> list[dict]:  # the lines of metrics up to there; empty on ranks other than 0. Raises UserError
         "Open the metrics. What an interrupted run wrote after its last checkpoint is dropped, for it will be written again."
         if not self.main:
             return []
         path = self.run_dir / "metrics.jsonl"
-        lines = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")] if path.exists() else []
-        lines = [line for line in lines if line["step"] <= step]
-        write_atomic(path, "".join(json.dumps(line) + "\n" for line in lines))
+        lines = [line for line in read_jsonl(path) if line.get("step", math.inf) <= step and "kind" in line and _not_a_number(line) is None]
+        with writing(path):
+            write_atomic(path, "".join(json.dumps(line) + "\n" for line in lines))
+            self._file = open(path, "ab", buffering=0)
         state = {"steps": self._bar.total, "job": os.environ.get("SLURM_JOB_ID"), "host": platform.node(), "started": time.time(), "from_step": step}
-        write_atomic(self.run_dir / "state.json", json.dumps(state))
-        self._file = open(path, "a", buffering=1)
+        with writing(self.run_dir / "state.json"):
+            write_atomic(self.run_dir / "state.json", json.dumps(state))
         self._bar.update(step)
+        self._to_wandb(lambda run: _take_over(run, lines))
         return lines
 
     def advance(self) -> None:
@@ -131,14 +221,20 @@ class Tracker:
         self,
         kind: str,  # step, epoch or consensus
         **values,  # must hold step
-    ) -> None:
-        "Write a line of metrics."
+    ) -> None:  # raises UserError
+        "Write a line of metrics. Training that has diverged ends here, on every rank: what is no number is never written."
+        if name := _not_a_number(values):
+            raise UserError(f"the {_WORDS.get(name, name)} of {self.name} is no longer a number at step {values['step']}; lower train.lr or lengthen train.warmup_epochs.")
         if not self.main:
             return
-        self._file.write(json.dumps({"kind": kind, **values}) + "\n")
+        line = {"kind": kind, **values}
+        with writing(self.run_dir / "metrics.jsonl"):
+            self._file.write((json.dumps(line) + "\n").encode())
+            if kind == "epoch":
+                os.fsync(self._file.fileno())  # a checkpoint follows, and what it stands on must be on the disk before it
         if "loss" in values:
             self._bar.set_postfix_str(f"epoch {values['epoch']} loss {values['loss']:.3f}", refresh=False)
-        self._to_wandb(lambda run: run.log({f"{kind}/{k}": v for k, v in values.items() if k not in ("step", "confusion")}, step=values["step"]))
+        self._to_wandb(lambda run: _tell_wandb(run, line))
 
     def _to_wandb(self, action) -> None:
         "Do something with the wandb run, if there is one; should that fail, go on without it."
@@ -152,11 +248,12 @@ class Tracker:
     def record(
         self,
         record: dict,  # by `make_record`
-    ) -> None:
+    ) -> None:  # raises UserError
         "Write the run's record: its presence says that the run finished."
         if self.main:
             self._to_wandb(lambda run: run.summary.update(record["final"]))
-            write_atomic(self.run_dir / "record.json", json.dumps(record, indent=1, allow_nan=False) + "\n")
+            with writing(path := self.run_dir / "record.json"):
+                write_atomic(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
 
     def close(
         self,
@@ -166,4 +263,4 @@ class Tracker:
         self._bar.close()
         if self._file:
             self._file.close()
-        self._to_wandb(lambda run: run.finish(exit_code=int(failed)))
+        self._to_wandb(lambda run: _finish_wandb(run, failed))
