@@ -91,6 +91,8 @@ def _read(path: Path, parallel: Parallel, step: int) -> tuple[dict | None, str]:
             if damaged := archive.testzip():
                 return None, f"the checksum of {damaged} is wrong"
         state = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict):
+            return None, f"it holds {type(state).__name__}"
         absent = (parallel.state_dict().keys() | {"rng", "progress"}) - state.keys()
         shapes = {name: t.shape for name, t in parallel.model.state_dict().items()}
         if state.get("strategy") == parallel.cfg.strategy and absent:

@@ -129,7 +129,9 @@ def writing(
         if e.errno not in _UNWRITABLE:
             raise
         (why, advice), folder = _UNWRITABLE[e.errno], next((p for p in Path(path).absolute().parents if p.is_dir()))
-        room = [f"{need / 1e6:.1f} MB needed"] * (need is not None) + [f"{shutil.disk_usage(folder).free / 1e6:.1f} MB free"] * (e.errno == errno.ENOSPC)
+        room = [] if need is None else [f"{need / 1e6:.1f} MB needed"]
+        if e.errno == errno.ENOSPC:
+            room.append(f"{shutil.disk_usage(folder).free / 1e6:.1f} MB free")
         numbers = f" ({', '.join(room)})" if room else ""
         raise UserError(f"cannot write {path}: {why}{numbers}; {advice} or choose another folder, then start the same command again.") from e
 
