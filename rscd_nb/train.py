@@ -206,10 +206,10 @@ def _log_consensus(parallel: Parallel, track: Tracker, step: int) -> None:
         track.log("consensus", step=step, distance=distance)
 
 
-def _log_step(track: Tracker, **values) -> UserError | None:
-    "Write down a step's numbers, which are this worker's; what hinders it."
+def _hindrance(log, *args, **values) -> UserError | None:
+    "Write down what is this worker's alone; what hinders it."
     try:
-        track.log("step", **values)
+        log(*args, **values)
     except UserError as e:
         return e
 
@@ -247,14 +247,15 @@ def _train_epoch(parallel: Parallel, loader: Loader, progress: Progress, track: 
             rate = (progress.images - last_log[1]) / (now - last_log[0])
             last_log = now, progress.images
             trouble.hear()
-            _log_consensus(parallel, track, parallel.steps - cfg.log_every)
+            problem = _hindrance(_log_consensus, parallel, track, parallel.steps - cfg.log_every)
             parallel.start_consensus()
-            trouble.tell(_log_step(track, step=parallel.steps, epoch=progress.epochs + 1, loss=value, lr=lr, images_per_s=rate))
+            trouble.tell(problem or _hindrance(track.log, "step", step=parallel.steps, epoch=progress.epochs + 1, loss=value, lr=lr, images_per_s=rate))
             logger.debug(f"step {parallel.steps}: loss {value:.4f}, lr {lr:.2e}, {rate:.0f} images/s")
         if parallel.steps == max_steps:
             break
     trouble.hear()
-    _log_consensus(parallel, track, parallel.steps // cfg.log_every * cfg.log_every)
+    with agreed():
+        _log_consensus(parallel, track, parallel.steps // cfg.log_every * cfg.log_every)
     if world.device.type == "cuda":
         torch.cuda.synchronize()
     slowest = torch.tensor(time.perf_counter() - start, dtype=torch.float64, device=world.device)
