@@ -6,7 +6,6 @@
 __all__ = ['NOTEBOOK', 'RunFailed', 'WorkerDied', 'run_workers', 'run_id', 'main', 'launch']
 
 # %% ../nbs/50_launch.ipynb #b7343864
-import errno
 import json
 import os
 import platform
@@ -26,7 +25,7 @@ from loguru import logger
 import rscd_nb
 from .cluster import Cluster
 from .config import Config, save_config
-from .core import Lock, Stopped, UserError, cores, expand, read_json, write_atomic
+from .core import Lock, Stopped, UserError, cores, expand, read_json, write_atomic, writing
 from .processes import Kernel, adopt, call, die_with_parent, execute_notebook, set_title, start_forkserver
 
 # %% ../nbs/50_launch.ipynb #2285180a
@@ -158,9 +157,6 @@ def _how_it_ended(code: int) -> str:  # of a process, negative: the signal that 
     return f"was killed by {signal.Signals(-code).name}{hint}"
 
 
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-
-
 def _worker(run_dir: str, environment: dict[str, str] | None = None) -> None:
     "Execute the experiment notebook: what a worker does. With an environment, in a process that was forked."
     die_with_parent()
@@ -172,15 +168,14 @@ def _worker(run_dir: str, environment: dict[str, str] | None = None) -> None:
     with Lock(_lock_of(run, ".writers"), shared=True):
         kernel = None if environment is None else Kernel(f"rscd kernel {rank}")  # it inherits the lock
         try:
-            execute_notebook(NOTEBOOK, out, {"run_dir": run_dir}, show=rank == 0, kernel=kernel)
+            with writing(out):
+                execute_notebook(NOTEBOOK, out, {"run_dir": run_dir}, show=rank == 0, kernel=kernel)
         except KeyboardInterrupt:
             os._exit(130)  # Ctrl-C: the launcher says it once
         except Exception as error:
             if getattr(error, "ename", "") != "Stopped":
                 if kernel and (code := kernel.process.poll()):  # Jupyter knows only that it died
                     error = WorkerDied(f"worker {rank} (process {kernel.process.pid} on {platform.node()}) {_how_it_ended(code)}")
-                elif isinstance(error, OSError) and error.errno in _DISK:  # the executed notebook could not be saved
-                    error = UserError(f"cannot write {out} ({error.strerror}); make room there, or choose another folder with --runs.")
                 _note_failure(run, rank, error, out)
                 if getattr(error, "ename", "") == "PeerLost":
                     time.sleep(1)  # the launcher is to see first which peer died
