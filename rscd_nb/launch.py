@@ -225,7 +225,7 @@ def launch(
 
     if not NOTEBOOK.is_file():
         raise UserError(f"the experiment notebook {NOTEBOOK} is not there; install rscd-nb from a checkout with: pip install -e .")
-    device = pick_device(cfg.train.device, nproc - 1, nproc)
+    device = pick_device(cfg.train.device)
     if device.type == "cpu" and cfg.train.device == "auto" and cluster and cluster.node == 0 and os.environ.get("SLURM_GPUS_ON_NODE"):
         logger.warning(f"this job was given GPUs, but torch sees none on {cluster.name}: it trains on the CPU")
     world_size = nproc * (cluster.nodes if cluster else 1)
