@@ -61,13 +61,12 @@ def _torchrun(entrypoint, args: tuple, nproc: int, cluster: Cluster | None = Non
 
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # its tables repeat what the worker has said
     meet = cluster.rendezvous() if cluster else {"min_nodes": 1, "max_nodes": 1, "rdzv_backend": "c10d", "rdzv_endpoint": "localhost:0", "local_addr": "localhost", "run_id": f"rscd-{os.getpid()}"}
-    if "signals_to_handle" in LaunchConfig.__dataclass_fields__:  # torch 2.9; before, SIGTERM and SIGHUP ended the workers at once
-        meet["signals_to_handle"] = "SIGINT,SIGQUIT"
-    config = LaunchConfig(
-        nproc_per_node=nproc, max_restarts=0, monitor_interval=0.1, start_method="forkserver",
-        shutdown_timeout=2,  # seconds until a worker that does not stop is killed
-        **meet,
-    )  # fmt: skip
+    newer = {
+        "signals_to_handle": "SIGINT,SIGQUIT",  # torch 2.9; before, SIGTERM and SIGHUP ended the workers at once
+        "shutdown_timeout": 2,  # after torch 2.11; seconds until a worker that does not stop is killed, before always 30
+    }
+    meet |= {name: value for name, value in newer.items() if name in LaunchConfig.__dataclass_fields__}
+    config = LaunchConfig(nproc_per_node=nproc, max_restarts=0, monitor_interval=0.1, start_method="forkserver", **meet)
     start_forkserver()
     if cluster:
         cluster.reach()
@@ -211,7 +210,7 @@ def launch(
 
     if not NOTEBOOK.is_file():
         raise UserError(f"the experiment notebook {NOTEBOOK} is not there; install rscd-nb from a checkout with: pip install -e .")
-    device = pick_device(cfg.train.device, nproc - 1, nproc)
+    device = pick_device(cfg.train.device)
     if device.type == "cpu" and cfg.train.device == "auto" and cluster and cluster.node == 0 and os.environ.get("SLURM_GPUS_ON_NODE"):
         logger.warning(f"this job was given GPUs, but torch sees none on {cluster.name}: it trains on the CPU")
     if not start:
