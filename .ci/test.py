@@ -136,7 +136,7 @@ def start(test: Test, flags: list[str]) -> None:
         run_here(test.command, flags)
         code = 0
     except SystemExit as e:
-        code = e.code if isinstance(e.code, int) else 0 if e.code is None else 1
+        code = e.code if isinstance(e.code, int) else 0 if e.code is None else print(e.code, file=sys.stderr) or 1
     except BaseException:
         traceback.print_exc()
     atexit._run_exitfuncs()
@@ -193,7 +193,7 @@ def run_all(tests: list[Test]) -> list[Test]:  # those that have run
     try:
         while waiting or running:
             if installing and ended(installing):
-                print(f"{'ok' if installing.good else 'FAILED':6} {installing.title} ({installing.seconds:.0f} s)" + f"\n{said(installing)[-500:]}" * (not installing.good), flush=True)
+                print(f"{'ok' if installing.good else 'not ok':6} {installing.title} ({installing.seconds:.0f} s)" + f"\n{said(installing)[-500:]}" * (not installing.good), flush=True)
                 installing = None
             if to_install and not installing:
                 start(installing := to_install.pop(0), [])
