@@ -10,20 +10,17 @@ help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
 
 .venv/installed: settings.ini setup.py pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or 3.12 is needed; choose one with: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || { echo "Python 3.11 or 3.12 is needed (DALI's CUDA 11 build has no other), not $$($(PYTHON) --version 2>&1); choose one with: make PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $@
 
-quickstart: .venv/installed  ## generated data, two seeds of each arm with four workers (8 epochs of 16), then the report
+quickstart: .venv/installed  ## generated data, two seeds of each arm with four workers (8 epochs of 16), then the report in runs/report
 	$(RSCD) data synthetic data/synthetic
-	for seed in 0 1; do for arm in quick_allreduce quick_decent; do \
-		$(RSCD) train --data config/data/synthetic.toml --train config/train/$$arm.toml --set train.seed=$$seed --set train.epochs=8 --nproc 4 || exit 1; \
-	done; done
-	$(RSCD) report --runs runs
+	$(RSCD) sweep config/sweep/quickstart.toml --nproc 4
 
-test: .venv/installed  ## every notebook as a test, and that package and notebooks agree
-	.venv/bin/python .ci/test.py
+test: .venv/installed  ## every notebook as a test, and that package and notebooks agree; PART=31: what one notebook needs
+	PART='$(PART)' .venv/bin/python .ci/test.py
 
 lab: .venv/installed  ## the notebooks in JupyterLab
 	.venv/bin/jupyter lab --LabApp.default_url=/lab/tree/nbs/start.ipynb
@@ -31,7 +28,7 @@ lab: .venv/installed  ## the notebooks in JupyterLab
 slurm-lab: .venv/installed  ## a shell with a Slurm cluster of this machine alone (needs slurm-wlm and munge)
 	.venv/bin/python -m rscd_nb.slurmlab
 
-reports: .venv/installed  ## Method, Results and README from reports/records
+reports: .venv/installed  ## the repository's own Method, Results and README, from reports/records
 	$(RSCD) report --runs reports/records --out reports --readme README.md
 
 docs: .venv/installed  ## the documentation site, in _docs (needs Quarto)

@@ -6,28 +6,58 @@
 __all__ = ['save', 'save_checkpoint', 'load_checkpoint', 'save_model', 'load_model']
 
 # %% ../nbs/40_checkpoint.ipynb #5ac45675
+import pickle
 import shutil
+import zipfile
+from functools import cache
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from loguru import logger
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from .config import Config, TrainConfig
-from .core import UserError
+from .core import UserError, replacing, writing
 from .model import make_model
-from .parallel import Parallel
+from .parallel import Parallel, agreed
 
 
 def save(
     path: Path,  # the file; its folder is made
     state: dict,  # tensors, numbers and strings, nested as one likes
-) -> Path:
+) -> Path:  # raises UserError if the disk does not take it
     "Write a checkpoint file atomically; `torch.load(path, weights_only=True)` reads it."
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tmp = path.with_name(f".{path.name}.tmp")
-    torch.save(state, tmp)
-    return tmp.replace(path)
+    need = sum(leaf.nbytes for leaf in tree_leaves(state) if isinstance(leaf, torch.Tensor))
+    with writing(path, need), replacing(path) as temporary:
+        try:
+            with open(temporary, "wb") as file:  # a file of Python's: its errors say what is wrong, torch's own do not
+                torch.save(state, file)
+        except RuntimeError as e:
+            raise e.__context__ if isinstance(e.__context__, OSError) else e from None  # torch fails once more in closing its archive
+    return path
+
+# %% ../nbs/40_checkpoint.ipynb #eaba9b0a
+@cache
+def _warn_once(text: str) -> None:
+    logger.warning(text)
+
+
+def _steps(folder: Path) -> dict[int, Path]:
+    "The checkpoints of a run, whole or not."
+    return {int(p.name[5:]): p for p in folder.glob("step-*") if p.name[5:].isdecimal()}
+
+
+def _tidy(folder: Path, newest: int, world_size: int, keep: int) -> None:
+    "Delete what no run will go on from: all but the last complete checkpoints, and those of an attempt that went on from an earlier one."
+    found = _steps(folder)
+    complete = [n for n, p in found.items() if n == newest or n < newest and all((p / f"rank{r}.pt").is_file() for r in range(world_size))]
+    for n in sorted(found.keys() - set(sorted(complete)[-keep:])):
+        try:
+            shutil.rmtree(found[n])
+        except OSError as e:
+            _warn_once(f"the old checkpoint {found[n]} cannot be removed ({e.strerror or e}) and stays")
 
 
 def save_checkpoint(
@@ -35,36 +65,77 @@ def save_checkpoint(
     parallel: Parallel,  # the strategy, with the model in it
     keep: int,  # checkpoints that stay on disk
     progress: dict,  # what the loop itself needs to go on: numbers and strings
-) -> None:
+) -> None:  # raises UserError on all ranks if one could not write
     "Every worker writes its state; call it on all ranks together, between two steps."
     folder, world = run_dir / "checkpoints", parallel.world
     rng = {"cpu": torch.get_rng_state()} | ({"cuda": torch.cuda.get_rng_state()} if world.device.type == "cuda" else {})
-    save(folder / f"step-{parallel.steps:08d}" / f"rank{world.rank}.pt", parallel.state_dict() | {"rng": rng, "progress": progress})
-    dist.barrier()
+    path = folder / f"step-{parallel.steps:08d}" / f"rank{world.rank}.pt"
+    there = path.exists()
+    try:
+        with agreed():
+            save(path, parallel.state_dict() | {"rng": rng, "progress": progress})
+    except UserError:
+        if not there:
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir() and not any(path.parent.iterdir()):
+                shutil.rmtree(path.parent, ignore_errors=True)
+        raise
     if world.rank == 0:
-        for old in sorted(folder.glob("step-*"))[:-keep]:
-            shutil.rmtree(old)
+        _tidy(folder, parallel.steps, world.size, keep)
+
+# %% ../nbs/40_checkpoint.ipynb #f942a34f
+def _read(path: Path, parallel: Parallel, step: int) -> tuple[dict | None, str]:
+    "A worker's state from a checkpoint, or why it cannot be had."
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():
+                return None, f"the checksum of {damaged} is wrong"
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict):
+            return None, f"it holds {type(state).__name__}"
+        absent = (parallel.state_dict().keys() | {"rng", "progress"}) - state.keys()
+        shapes = {name: t.shape for name, t in parallel.model.state_dict().items()}
+        if state.get("strategy") == parallel.cfg.strategy and absent:
+            return None, f"{', '.join(sorted(absent))} missing"
+        if state["steps"] != step:
+            return None, f"it is of step {state['steps']}"
+        if {name: t.shape for name, t in state["model"].items()} != shapes:
+            return None, "it is of another model"
+        return state, ""
+    except Exception as e:  # whatever is in the file: damage has many forms
+        size = path.stat().st_size if path.is_file() else 0
+        return None, f"{getattr(e, 'strerror', None) or type(e).__name__}, {size} bytes"
 
 
 def load_checkpoint(
     run_dir: Path,  # the run's folder
     parallel: Parallel,  # restored in place
-) -> dict:
-    "Restore every worker to the newest checkpoint that all of them have; the loop's progress, empty if there is none."
-    world = parallel.world
-    mine = {int(p.parent.name[5:]) for p in (run_dir / "checkpoints").glob(f"step-*/rank{world.rank}.pt")}
+) -> dict:  # raises UserError on all ranks if there are checkpoints and none can be read
+    "Restore every worker to the newest checkpoint that all of them can read; the loop's progress, empty if there is none."
+    world, folder = parallel.world, run_dir / "checkpoints"
+    mine = {n for n, p in _steps(folder).items() if (p / f"rank{world.rank}.pt").exists()}
     everyone: list[set] = [set()] * world.size
     dist.all_gather_object(everyone, mine)
-    if not (common := set.intersection(*everyone)):
+    for step in sorted(set.intersection(*everyone), reverse=True):
+        path = folder / f"step-{step:08d}" / f"rank{world.rank}.pt"
+        state, why = _read(path, parallel, step)
+        damaged = [None] * world.size
+        dist.all_gather_object(damaged, state is None and f"{path} ({why})")
+        if not any(damaged):
+            break
+        state = None
+        logger.warning(f"damaged: {', '.join(filter(None, damaged))}; an older checkpoint is looked for")
+    else:
+        if set.intersection(*everyone):
+            raise UserError(f"no checkpoint of {run_dir} can be read; delete {folder} to train from the beginning.")
         return {}
-    state = torch.load(run_dir / "checkpoints" / f"step-{max(common):08d}" / f"rank{world.rank}.pt", map_location="cpu", weights_only=True)
     parallel.load_state_dict(state)
     torch.set_rng_state(state["rng"]["cpu"])
     if world.device.type == "cuda":
         torch.cuda.set_rng_state(state["rng"]["cuda"])
     return state["progress"]
 
-
+# %% ../nbs/40_checkpoint.ipynb #bad08851
 def save_model(
     run_dir: Path,  # the run's folder
     model: nn.Module,  # the workers' mean
@@ -83,7 +154,10 @@ def load_model(
     path = Path(run_dir) / "checkpoints" / "model.pt"
     if not path.is_file():
         raise UserError(f"there is no {path}; name the folder of a run that has been scored at least once.")
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    model = make_model(TrainConfig.model_validate(state["train"]), len(state["classes"]))
-    model.load_state_dict(state["weights"])
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        model = make_model(TrainConfig.model_validate(state["train"]), len(state["classes"]))
+        model.load_state_dict(state["weights"])
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as e:
+        raise UserError(f"{path} is damaged ({type(e).__name__}, {path.stat().st_size} bytes); delete the run's folder and train it again.") from None
     return model.eval(), state["classes"]

@@ -18,7 +18,7 @@ import typer
 from loguru import logger
 
 from .config import load_config
-from .core import Stopped, UserError
+from .core import Stopped, UserError, expand
 
 app = typer.Typer(help="Decentralized training, measured: gossip with a few peers, or All-Reduce?", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 data_app = typer.Typer(help="Write, check and count images.", no_args_is_help=True)
@@ -146,7 +146,7 @@ def sweep_command(
     nproc: Annotated[int, typer.Option(help="Workers, when the sweep runs on this machine.", min=1)] = 4,
     set: Annotated[Optional[list[str]], typer.Option(metavar="KEY=VALUE", help="Override a key in every run; may be repeated.")] = None,
     runs: Annotated[Path, typer.Option(help="Folder that run folders go to.")] = Path("runs"),
-    report: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("reports"),
+    report: Annotated[Optional[Path], typer.Option(help="Folder for the report; the folder report/ among the runs by default.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="Only show the runs and which are finished.")] = False,
 ):
     """Train every combination that a file lists, one after another or as a Slurm job array, then write the report. Finished runs are skipped.
@@ -161,7 +161,7 @@ def sweep_command(
     from rscd_nb.report import write_reports
     from rscd_nb.sweep import finished, load_sweep, submit, workers_of
 
-    this = load_sweep(file, tuple(set or ()))
+    this, report = load_sweep(file, tuple(set or ())), report or runs / "report"
     nodes, per_node = workers_of(slurm) if slurm else (1, nproc)
     done = [finished(this.config(i), nodes * per_node, runs) for i in range(len(this))]
     for i, cell in enumerate(this.cells):
@@ -171,11 +171,12 @@ def sweep_command(
         return
     if slurm:
         return print(submit(this, todo, slurm, runs, report, account) if todo else f"all {len(this)} runs have finished; nothing is submitted")
-    for count, i in enumerate(todo, 1):
-        logger.info(f"run {count} of {len(todo)}: {' '.join(f'{k}={v}' for k, v in this.cells[i].items())}")
-        launch(this.config(i), nproc, runs)
+    for i, cell in enumerate(this.cells):
+        if i in todo:
+            logger.info(f"run {todo.index(i) + 1} of {len(todo)}: {' '.join(f'{k}={v}' for k, v in cell.items())}")
+        launch(this.config(i), nproc, runs)  # skips a finished one, once it has seen that it was trained on these images
     write_reports(runs, report)
-    print(f"all {len(this)} runs are in {runs}; the report is in {report / 'results.md'}")
+    print(f"all {len(this)} runs are in {runs}; the report is in {report / 'results.md'} and {report / 'method.md'}; as one page: {report / 'report.html'}")
 
 # %% ../nbs/70_cli.ipynb #71c8623a
 @app.command("runs")
@@ -191,7 +192,7 @@ def runs_command(
 
     try:
         while True:
-            text = states_table(runs)
+            text = states_table(expand(runs))
             print("\033[2J\033[H" + text if watch and sys.stdout.isatty() else text, flush=True)
             if not watch:
                 return
@@ -203,19 +204,21 @@ def runs_command(
 @app.command()
 def report(
     runs: Annotated[Path, typer.Option(help="Folder with finished runs.")] = Path("runs"),
-    out: Annotated[Path, typer.Option(help="Folder to write method.md, results.md and figures/ to.")] = Path("reports"),
+    out: Annotated[Optional[Path], typer.Option(help="Folder to write method.md, results.md, report.html and figures/ to; the folder report/ among the runs by default.")] = None,
     readme: Annotated[Optional[Path], typer.Option(help="Write a README from index.ipynb and the two sections here as well.")] = None,
 ):
-    """Write the Method and Results sections from the records of finished runs.
+    """Write the Method and Results sections from the records of finished runs, to runs/report unless --out says otherwise.
 
     Example: rscd report --runs runs
     """
     from rscd_nb.report import write_readme, write_reports
 
+    runs = expand(runs)
+    out = expand(out) if out else runs / "report"
     write_reports(runs, out)
     if readme:
-        write_readme(out, readme)
-    print(f"the report is in {out / 'results.md'} and {out / 'method.md'}, its figures in {out / 'figures'}")
+        write_readme(out, expand(readme))
+    print(f"the report is in {out / 'results.md'} and {out / 'method.md'}; as one page: {out / 'report.html'}")
 
 # %% ../nbs/70_cli.ipynb #59eaecc9
 bench_app = typer.Typer(help="Measure parts of a run on this machine.", no_args_is_help=True)

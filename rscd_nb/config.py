@@ -116,7 +116,7 @@ class TrainConfig(_Frozen):
     bn_images: int = Field(512, ge=0, description="Training images over all workers that recalibrate BatchNorm before scoring.")
     log_every: int = Field(10, ge=1, description="Steps between lines of metrics.jsonl.")
     max_steps: int | None = Field(None, ge=1, description="Stop early after so many steps (to try things out).")
-    keep_checkpoints: int = Field(1, ge=1, description="How many epochs' checkpoints stay on disk.")
+    keep_checkpoints: int = Field(2, ge=1, description="How many checkpoints stay on disk; with two, a damaged one costs an epoch and not the run.")
     wandb: bool = Field(True, description="Log to Weights & Biases: offline unless you are logged in.")
 
     @field_validator("topology")

@@ -14,14 +14,16 @@ import os
 import re
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 
 import rscd_nb
 from .core import UserError, write_atomic
 from .launch import execute_notebook
-from .runs import Run, load_runs, machine_of
+from .runs import Run, load_benches, load_runs, machine_of
 
 # %% ../nbs/63_report.ipynb #0c4bd5c4
 def show_figure(
@@ -36,9 +38,14 @@ def show_figure(
     buffer = io.BytesIO()
     fig.savefig(buffer, dpi=150, facecolor="white", metadata={"Software": None})
     plt.close(fig)
-    name = re.sub(r"[^\w.-]+", "-", name)  # Markdown links have no spaces
+    name = re.sub(r"[^\w.]+", "-", name)  # Markdown links have no spaces
     data = {"image/png": base64.b64encode(buffer.getvalue()).decode(), "text/plain": caption}
     publish_display_data(data, metadata={"figure": {"name": name, "caption": caption}})
+
+
+def _cell(value):
+    "What stands in a cell of a table: a bar would end it."
+    return re.sub(r"(?<!\\)\|", r"\\|", value) if isinstance(value, str) else value
 
 
 def show_table(
@@ -48,7 +55,7 @@ def show_table(
     "Show a data frame as a Markdown table."
     from IPython.display import Markdown, display
 
-    text = frame.to_markdown(index=False, disable_numparse=True)
+    text = frame.map(_cell).rename(columns=_cell).to_markdown(index=False, disable_numparse=True)
     display(Markdown(f"<details><summary>{folded}</summary>\n\n{text}\n\n</details>" if folded else text))
 
 # %% ../nbs/63_report.ipynb #e54c98cb
@@ -63,7 +70,8 @@ def _to_markdown(
     from nbconvert import MarkdownExporter
 
     for cell in notebook.cells:
-        for output in cell.get("outputs", []):
+        cell["outputs"] = [o for o in cell.get("outputs", []) if o.get("name") != "stderr"]  # warnings are for whoever asked for the report: the terminal has them
+        for output in cell["outputs"]:
             if figure := output.get("metadata", {}).get("figure"):
                 write_atomic(figures / f"{figure['name']}.png", base64.b64decode(output["data"]["image/png"]))
                 output["data"] = {"text/markdown": f"![{figure['caption']}](figures/{figure['name']}.png)\n\n*{figure['caption']}*"}
@@ -109,6 +117,7 @@ def write_reports(
     out: str | Path,  # gets method.md, results.md, report.html, figures/ and records/
 ) -> None:  # raises UserError
     "Execute the analysis notebooks over the finished runs and write the sections, and both as one page of HTML."
+    import papermill.exceptions  # noqa: F401  here, because two threads that import it at once get in each other's way
     from tqdm import tqdm
 
     runs, out = Path(runs).resolve(), Path(out).resolve()
@@ -118,7 +127,10 @@ def write_reports(
     except OSError as e:
         raise UserError(f"cannot write the report to {out}: {e.strerror}; choose another folder with --out.") from None
     with tempfile.TemporaryDirectory(dir=out) as new:
-        sections = {name: _execute(ANALYSIS / f"{name}.ipynb", {"runs": str(runs)}, Path(new)) for name in tqdm(("method", "results"), desc="writing sections", unit="section")}
+        names = ("method", "results")
+        with ThreadPoolExecutor() as pool:  # two kernels side by side
+            texts = pool.map(lambda name: _execute(ANALYSIS / f"{name}.ipynb", {"runs": str(runs)}, Path(new)), names)
+            sections = dict(zip(names, tqdm(texts, "writing sections", len(names), unit="section")))
         for old in (out / "figures").glob("*.png"):  # of runs that are no longer there
             old.unlink()
         for figure in Path(new).iterdir():
@@ -127,7 +139,7 @@ def write_reports(
         write_atomic(out / f"{name}.md", text)
     write_atomic(out / "report.html", to_html("\n".join(sections.values()), out))
     if runs != out / "records":
-        _keep_records(found, sorted(runs.glob("bench/*.json")), out / "records")
+        _keep_records(found, [runs / "bench" / f"{name}.json" for name in load_benches(runs)], out / "records")
 
 # %% ../nbs/63_report.ipynb #88c71842
 _STYLE = """
@@ -149,7 +161,7 @@ def to_html(
 
     class Alone(mistune.HTMLRenderer):
         def image(self, text, url, title=None):
-            return f'<img alt="{html.escape(text)}" src="data:image/png;base64,{base64.b64encode((folder / url).read_bytes()).decode()}">'
+            return f'<img alt="{html.escape(text)}" src="data:image/png;base64,{base64.b64encode((folder / unquote(url)).read_bytes()).decode()}">'
 
     markdown = mistune.create_markdown(renderer=Alone(escape=False), plugins=["table", "math"])
     markdown.renderer.register("inline_math", lambda _, formula: convert(formula))
@@ -173,7 +185,7 @@ def write_readme(
     "The index notebook and the two sections as one page."
     reports, readme = Path(reports).resolve(), Path(readme).resolve()
     page = _execute(ANALYSIS.parent / "index.ipynb", {"reports": str(reports)}, reports / "figures")
-    sections = [(reports / f"{name}.md").read_text() for name in ("method", "results")]
+    sections = [(reports / f"{name}.md").read_text(encoding="utf-8") for name in ("method", "results")]
     lower = ["\n".join("#" + line if line.startswith("#") else line for line in section.splitlines()) + "\n" for section in sections]
     first, mark, second = page.partition("## Reproduce on a cluster\n")
     here = os.path.relpath(reports, readme.parent)
