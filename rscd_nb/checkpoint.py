@@ -131,7 +131,7 @@ def load_checkpoint(
         return {}
     parallel.load_state_dict(state)
     torch.set_rng_state(state["rng"]["cpu"])
-    if world.device.type == "cuda":
+    if world.device.type == "cuda" and "cuda" in state["rng"]:  # a run may go on from what was saved on a CPU
         torch.cuda.set_rng_state(state["rng"]["cuda"])
     return state["progress"]
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from .config import TrainConfig
 from .core import UserError
-from .parallel import AllReduce, DecentDP, Parallel, World, patience
+from .parallel import AllReduce, DecentDP, Parallel, World, patience, swap
 from .topology import Topology, make_topology
 from .wire import WIRES, in_memory_order, lay_out, link_seed
 
@@ -94,7 +94,7 @@ class Gossip(Parallel):
         self._buckets = [_Bucket(named, self) for named in _fill(self._in_ready_order(), limit_mb)]
         wait, _ = patience(cfg.timeout)
         # gloo announces a receive on the connection that an earlier bucket may be filling just then: with a connection for each bucket none waits behind another.
-        self._lanes = [dist.new_group(timeout=wait) if world.device.type == "cpu" and world.size > 1 else None for _ in self._buckets]
+        self._lanes = [dist.new_group(timeout=wait) if dist.get_backend() == "gloo" and world.size > 1 else None for _ in self._buckets]
         self._hooks = []
         for bucket, turn in zip(self._buckets, _deal([len(b.flat) for b in self._buckets], cfg.every)):
             bucket.turn = turn
@@ -169,10 +169,8 @@ class Gossip(Parallel):
         if len(group) == 2:
             fits = bucket.room[1] is not None and bucket.room[1].shape == mine.shape
             theirs, peer = bucket.room[1] if fits else torch.empty_like(mine), group[1 - me]
-            # Receiving comes first: gloo announces it on the connection that the own message is about to fill, and the peer waits for the announcement.
-            works = dist.batch_isend_irecv([dist.P2POp(dist.irecv, theirs, peer, lane), dist.P2POp(dist.isend, mine, peer, lane)])
             bucket.room = [None if mine is bucket.flat else mine, theirs]
-            bucket.flight = _Flight(group, [mine, theirs] if me == 0 else [theirs, mine], works)
+            bucket.flight = _Flight(group, [mine, theirs] if me == 0 else [theirs, mine], swap(mine, theirs, peer, lane))
             sent = mine.numel()
         elif bucket.wire.sums:
             total = mine.clone()

@@ -59,13 +59,12 @@ def _torchrun(entrypoint, args: tuple, nproc: int, restarts: int = 0, cluster: C
 
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # its tables repeat what the worker has said
     meet = cluster.rendezvous() if cluster else {"min_nodes": 1, "max_nodes": 1, "rdzv_backend": "c10d", "rdzv_endpoint": "localhost:0", "local_addr": "localhost", "run_id": f"rscd-{os.getpid()}"}
-    if "signals_to_handle" in LaunchConfig.__dataclass_fields__:  # torch 2.9; before, SIGTERM ended the workers at once
-        meet["signals_to_handle"] = "SIGINT,SIGHUP,SIGQUIT"
-    config = LaunchConfig(
-        nproc_per_node=nproc, max_restarts=restarts, monitor_interval=0.1, start_method="spawn",
-        shutdown_timeout=2,  # seconds until a worker that does not stop is killed
-        **meet,
-    )  # fmt: skip
+    newer = {
+        "signals_to_handle": "SIGINT,SIGHUP,SIGQUIT",  # torch 2.9; before, SIGTERM ended the workers at once
+        "shutdown_timeout": 2,  # after torch 2.11; seconds until a worker that does not stop is killed, before always 30
+    }
+    meet |= {name: value for name, value in newer.items() if name in LaunchConfig.__dataclass_fields__}
+    config = LaunchConfig(nproc_per_node=nproc, max_restarts=restarts, monitor_interval=0.1, start_method="spawn", **meet)
     threads = max(1, len(os.sched_getaffinity(0)) // nproc) if hasattr(os, "sched_getaffinity") else 1
     if cluster:
         cluster.reach()
@@ -225,7 +224,7 @@ def launch(
 
     if not NOTEBOOK.is_file():
         raise UserError(f"the experiment notebook {NOTEBOOK} is not there; install rscd-nb from a checkout with: pip install -e .")
-    device = pick_device(cfg.train.device, nproc - 1, nproc)
+    device = pick_device(cfg.train.device)
     if device.type == "cpu" and cfg.train.device == "auto" and cluster and cluster.node == 0 and os.environ.get("SLURM_GPUS_ON_NODE"):
         logger.warning(f"this job was given GPUs, but torch sees none on {cluster.name}: it trains on the CPU")
     world_size = nproc * (cluster.nodes if cluster else 1)

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from .config import TrainConfig
 
+AccumAdam._cuda_graph_capture_health_check = lambda self: None  # it guards CUDA graphs, which nothing here records; torch 2.11 has no method of this name
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 

@@ -89,7 +89,7 @@ class _Talk:
     def __init__(self, workers: list[nn.Module], cfg: TrainConfig, topology: Topology, turns: dict[str, int]):
         self.params, self.cfg, self.topology = [list(w.parameters()) for w in workers], cfg, topology
         self.wires = [WIRES[cfg.wire](lay_out([p])[0], cfg) for p in self.params[0]]
-        self.flat = [[torch.zeros(lay_out([p])[1]) for p in params] for params in self.params]  # what is sent, up to the end of a parameter's last block
+        self.flat = [[torch.zeros(lay_out([p])[1], device=p.device) for p in params] for params in self.params]  # what is sent, up to the end of a parameter's last block
         self.start = [self._flat(0, k).clone() for k in range(len(self.wires))]
         self.links: dict = {}
         self.turns = [turns.get(name, 0) for name, _ in workers[0].named_parameters()]
