@@ -35,7 +35,7 @@ class PillowImages(RoadImages):
     def decoded(self, position, epoch):
         this = self.encoded(position, epoch)
         top, left, height, width = this.window
-        image = Image.open(io.BytesIO(this.jpeg)).convert("RGB")
+        image = Image.open(io.BytesIO(this.data)).convert("RGB")
         image = image.resize((self.size, self.size), Image.Resampling.BILINEAR, box=(left, top, left + width, top + height))
         if this.flip:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -60,14 +60,14 @@ class _DecodeOnly:
     "Bytes in memory to pixels that nobody looks at."
 
     def __init__(self, images: RoadImages, batches: list[list[int]], threads: int):
-        self.batches = [[torch.from_numpy(images.encoded(p, 0).jpeg) for p in batch] for batch in batches]
+        self.batches = [[torch.from_numpy(images.encoded(p, 0).data) for p in batch] for batch in batches]
         self.pool = ThreadPoolExecutor(threads)
 
     def epoch(self, epoch: int = 0):
-        from torchvision.io import ImageReadMode, decode_jpeg
+        from torchvision.io import ImageReadMode, decode_image
 
         for batch in self.batches:
-            yield None, list(self.pool.map(lambda data: decode_jpeg(data, mode=ImageReadMode.RGB).shape, batch))
+            yield None, list(self.pool.map(lambda data: decode_image(data, mode=ImageReadMode.RGB).shape, batch))
 
 
 class _DaliStage:
