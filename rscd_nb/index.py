@@ -536,9 +536,9 @@ def _no_split(root: Path, split: str) -> UserError:
     if (root / f"{split}.zip").is_file():
         return UserError(f"{root} holds {split}.zip, still packed; set data.preload to a folder on a local disk, such as $TMPDIR, to have it unpacked there.")
     folders = [e.name for e in _visible(root) if e.is_dir()]
-    inside = [name for name in folders if (root / name / "train").is_dir()]
+    meant = next((root / name for name in folders if (root / name / "train").is_dir()), root.parent if root.name in SPLITS else None)
     others = [name for name in folders if name not in SPLITS]
-    hint = f" Did you mean {root / inside[0]}?" if inside else f" What is there is {', '.join(others[:5])}{', ...' * (len(others) > 5)}: rename it, or move it." if others else ""
+    hint = f" Did you mean {meant}?" if meant else f" What is there: {', '.join(others[:5])}{', ...' * (len(others) > 5)}." if others else ""
     return UserError(f"{root} has no images in {split}/; expected {split}/<class>/*.jpg (or .png, .webp), or RSCD as distributed.{hint}")
 
 
