@@ -89,9 +89,9 @@ def _layout(files: pd.DataFrame, facts: dict, good: pd.DataFrame) -> str:
     homes = files["path"].str.split("/", n=1).str[0].unique()
     flat = sorted(set(homes) & set(FLAT.values()))
     where = f"RSCD as distributed ({', '.join(flat)} without class folders)" if flat else "class folders in every split"
-    whose = "RSCD's" if is_rscd(facts["classes"]) else "own"
+    whose = "of RSCD's classes" if is_rscd(facts["classes"]) else "classes"
     scored = f", {facts['scored']} is scored because there is no val" if facts["scored"].startswith("test") else ""
-    return f"{where}, {files['label'].nunique():,} classes ({whose}), {_sizes(good) if len(good) else 'no image'}{scored}"
+    return f"{where}, {files['label'].nunique():,} {whose}, {_sizes(good) if len(good) else 'no image'}{scored}"
 
 
 def _oddities(good: pd.DataFrame, facts: dict) -> dict[str, list[str]]:
@@ -155,7 +155,8 @@ def _table(counts: pd.DataFrame, few: int = 60) -> list[str]:
     lines = [row("class", [])[:wide] + "".join(f"{s:>9}" for s in counts)]
     lines += [f"{row(name, values)}  {_bar(values.iloc[0], most)}" for name, values in shown.iterrows()]
     if len(hidden):
-        lines.append(f"... and {len(hidden):,} classes with {hidden.iloc[-1, 0]} to {hidden.iloc[0, 0]} images in {counts.columns[0]}")
+        least, largest = hidden.iloc[-1, 0], hidden.iloc[0, 0]
+        lines.append(f"... and {len(hidden):,} classes of {f'{least} to ' * (least < largest)}{largest} {counts.columns[0]} image{'s' * (largest != 1)}")
     return [*lines, row("all", total)]
 
 
