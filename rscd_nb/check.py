@@ -155,7 +155,7 @@ def _table(counts: pd.DataFrame, few: int = 60) -> list[str]:
     lines = [row("class", [])[:wide] + "".join(f"{s:>9}" for s in counts)]
     lines += [f"{row(name, values)}  {_bar(values.iloc[0], most)}" for name, values in shown.iterrows()]
     if len(hidden):
-        least, largest = hidden.iloc[-1, 0], hidden.iloc[0, 0]
+        least, largest = (int(hidden.iloc[i, 0]) for i in (-1, 0))
         lines.append(f"... and {len(hidden):,} classes of {f'{least} to ' * (least < largest)}{largest} {counts.columns[0]} image{'s' * (largest != 1)}")
     return [*lines, row("all", total)]
 
