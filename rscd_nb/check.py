@@ -89,9 +89,10 @@ def _layout(files: pd.DataFrame, facts: dict, good: pd.DataFrame) -> str:
     homes = files["path"].str.split("/", n=1).str[0].unique()
     flat = sorted(set(homes) & set(FLAT.values()))
     where = f"RSCD as distributed ({', '.join(flat)} without class folders)" if flat else "class folders in every split"
-    whose = "of RSCD's classes" if is_rscd(facts["classes"]) else "classes"
+    n = files["label"].nunique()
+    classes = f"{n} of RSCD's classes" if is_rscd(facts["classes"]) else f"{n:,} class{'es' * (n != 1)}"
     scored = f", {facts['scored']} is scored because there is no val" if facts["scored"].startswith("test") else ""
-    return f"{where}, {files['label'].nunique():,} {whose}, {_sizes(good) if len(good) else 'no image'}{scored}"
+    return f"{where}, {classes}, {_sizes(good) if len(good) else 'no image'}{scored}"
 
 
 def _oddities(good: pd.DataFrame, facts: dict) -> dict[str, list[str]]:
@@ -157,7 +158,7 @@ def _table(counts: pd.DataFrame, few: int = 60) -> list[str]:
     if len(hidden):
         least, largest = (int(hidden.iloc[i, 0]) for i in (-1, 0))
         lines.append(f"... and {len(hidden):,} classes of {f'{least} to ' * (least < largest)}{largest} {counts.columns[0]} image{'s' * (largest != 1)}")
-    return [*lines, row("all", total)]
+    return [*lines, row("total", total)]
 
 
 def findings_text(
