@@ -264,8 +264,10 @@ class TorchvisionLoader(Loader):
 # %% ../nbs/13_loader.ipynb #26f50ecd
 def _dali_pipeline(size: int, batch_size: int, threads: int, device: torch.device, upto: str = "normalise"):
     "Files' bytes, window and flip in; normalised images (B, size, size, 3) out. A bench stops it earlier: after `decode` or `resize`."
-    from nvidia.dali import Pipeline, fn, types
+    from nvidia.dali import Pipeline, backend, fn, types
 
+    # Newer decoders turn a picture as its camera noted, unless they are told not to; older ones know no such word.
+    upright = {"adjust_orientation": False} if backend.GetSchema("decoders__ImageSlice").HasArgument("adjust_orientation") else {}
     on_gpu = device.type == "cuda"
     # A queue of one: the pipeline is scheduled by hand, one batch ahead of the training step.
     pipe = Pipeline(batch_size, threads, device.index or 0 if on_gpu else None, prefetch_queue_depth=1)
@@ -273,7 +275,7 @@ def _dali_pipeline(size: int, batch_size: int, threads: int, device: torch.devic
         files, anchor, shape, flip = (fn.external_source(name=name) for name in ("files", "anchor", "shape", "flip"))
         images = fn.decoders.image_slice(
             files, anchor, shape, axes=[0, 1], normalized_anchor=False, normalized_shape=False,
-            device="mixed" if on_gpu else "cpu", output_type=types.RGB,
+            device="mixed" if on_gpu else "cpu", output_type=types.RGB, **upright,
         )  # fmt: skip
         if upto != "decode":
             images = fn.resize(images, size=[size, size], interp_type=types.INTERP_LINEAR, antialias=True)
