@@ -9,7 +9,6 @@ __all__ = ['CPU', 'STAGES', 'PillowImages', 'bench_loaders', 'loader_table', 'lo
 # %% ../nbs/16_loaderbench.ipynb #ad9493d0
 import io
 import json
-import os
 import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from .core import write_atomic
+from .core import cores, write_atomic
 from .index import Split
 from .loader import MEAN, STD, DaliLoader, RoadImages, _collate, _dali_pipeline, _feed, loader_class
 
@@ -139,7 +138,7 @@ def bench_loaders(
     finally:
         torch.set_num_threads(before)
     return {
-        "kind": "loader", "rows": rows, "batch": batch, "images": len(split), "cores": os.cpu_count(),
+        "kind": "loader", "rows": rows, "batch": batch, "images": len(split), "cores": cores(),
         "processor": platform.processor() or platform.machine(), "torch": torch.__version__,
     }  # fmt: skip
 
