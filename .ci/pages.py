@@ -1,13 +1,16 @@
-"""Checks of the documentation: links lead somewhere, everything public is explained, every notebook is in the sidebar. A line for each finding."""
+"""Checks of the documentation: links lead somewhere, everything public is explained, every notebook is in the sidebar, no page is made by running experiments. A line for each finding."""
+import ast
 import dataclasses
 import importlib
 import inspect
 import json
+import multiprocessing
 import os
 import re
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 from types import GenericAlias
 from urllib.parse import unquote, urldefrag
@@ -57,12 +60,25 @@ def check_markdown(path: Path) -> list[str]:
     return wrong
 
 
+def process_notebooks(tree: Path) -> None:
+    "What `nbdev_docs` does before it calls Quarto."
+    from nbdev.serve import proc_nbs
+
+    os.chdir(tree)
+    sys.path.insert(0, str(tree))
+    warnings.simplefilter("ignore")
+    proc_nbs(n_workers=0)
+
+
 def make_pages(folder: Path) -> Path:
     "The notebooks as nbdev hands them to Quarto, made in a copy of the tree."
-    script = 'git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$0"; cd "$0"; git init -q; PYTHONPATH=".:${PYTHONPATH:-}" exec "$1" -c "from nbdev.serve import proc_nbs; proc_nbs()"'
-    done = subprocess.run(["bash", "-c", script, str(folder), sys.executable], cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"the pages cannot be made:\n{done.stderr[-3000:]}")
+    script = 'git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$0"; cd "$0"; git init -q'
+    subprocess.run(["bash", "-c", script, str(folder)], cwd=ROOT, check=True)
+    process = multiprocessing.get_context("fork").Process(target=process_notebooks, args=(folder,))  # what this process has imported need not be imported again
+    process.start()
+    process.join()
+    if process.exitcode:
+        sys.exit("the pages cannot be made")
     return folder / "_proc"
 
 
@@ -170,6 +186,27 @@ def check_package(package: Path) -> list[str]:
     return wrong
 
 
+# Cells
+
+
+def does_more_than_import(source: str) -> bool:
+    "Whether a cell imports, be it in a function, and also does something; to define is not to do."
+    tree = ast.parse(re.sub(r"(?m)^\s*[%!].*$", "", source))
+    imports = any(isinstance(node, (ast.Import, ast.ImportFrom)) for node in ast.walk(tree))
+    return imports and not all(isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)) for node in tree.body)
+
+
+def check_cells(nbs: Path) -> list[str]:
+    "nbdev executes every cell that imports when it makes a module's page: one that goes on to measure something would do so there, too."
+    wrong = []
+    for path in sorted(nbs.glob("[0-9]*.ipynb")):
+        for cell in json.loads(path.read_text())["cells"]:
+            source = "".join(cell["source"])
+            if cell["cell_type"] == "code" and not re.match(r"#\| (export|eval: false)", source) and does_more_than_import(source):
+                wrong.append(f"{path.relative_to(ROOT)}: the cell {source.splitlines()[0]!r} imports and does more; divide it")
+    return wrong
+
+
 # The sidebar
 
 
@@ -192,9 +229,12 @@ def check_sidebar(nbs: Path) -> list[str]:
 def main() -> None:
     from nbdev.config import get_config
 
-    config = get_config(path=ROOT)
+    if findings := check_cells(ROOT / "nbs"):
+        sys.exit("\n".join(findings))
     with tempfile.TemporaryDirectory() as folder:
-        findings = check_pages(make_pages(Path(folder)), f"{config.doc_host}{config.doc_baseurl}/")
+        pages = make_pages(Path(folder))
+        config = get_config(path=ROOT)  # remembered, by the process that makes the pages as well
+        findings = check_pages(pages, f"{config.doc_host}{config.doc_baseurl}/")
     for path in (*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("reports/*.md"))):
         findings += check_markdown(path)
     findings += check_package(ROOT / config.lib_path.name) + check_sidebar(ROOT / "nbs")

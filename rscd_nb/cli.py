@@ -34,12 +34,13 @@ def synthetic(
     seed: Annotated[int, typer.Option(help="Another seed, other roads.", min=0)] = 0,
     imbalance: Annotated[bool, typer.Option("--imbalance", help="Class sizes in RSCD's proportions.")] = False,
 ):
-    """Write a generated stand-in for RSCD: 360x240 JPEGs of all 27 classes.
+    """Write a generated stand-in for RSCD: JPEGs of all 27 classes.
 
     Example: rscd data synthetic data/synthetic --train 2700 --val 540
     """
     from rscd_nb.synthetic import write_synthetic
 
+    path = expand(path)
     try:
         write_synthetic(path, train, val, seed=seed, imbalance=imbalance)
     except FileExistsError as e:
@@ -61,7 +62,7 @@ def check(
     """
     from rscd_nb.check import check_dataset, findings_text
 
-    found = check_dataset(path, deep)
+    found = check_dataset(expand(path), deep)
     print(findings_text(found, most))
     if not found.clean:
         raise typer.Exit(1)
@@ -72,7 +73,7 @@ def show(
     path: Annotated[Path, typer.Argument(help="Folder with train/ and val/, or RSCD as distributed.")],
     out: Annotated[Path, typer.Option(help="Picture to write.")] = Path("contact-sheet.png"),
     split: Annotated[str, typer.Option(help="train, val or test.")] = "train",
-    columns: Annotated[int, typer.Option(help="Images of each class.", min=1, max=30)] = 8,
+    columns: Annotated[int, typer.Option(help="Images of each class; of many classes 40 are shown.", min=1, max=30)] = 8,
     seed: Annotated[int, typer.Option(help="Another seed, other images.", min=0)] = 0,
 ):
     """Draw a contact sheet: some images of every class.
@@ -81,7 +82,7 @@ def show(
     """
     from rscd_nb.check import save_contact_sheet
 
-    print(f"the contact sheet is in {save_contact_sheet(path, out, columns=columns, split=split, seed=seed)}")
+    print(save_contact_sheet(expand(path), expand(out), columns=columns, split=split, seed=seed))
 
 
 @data_app.command()
@@ -95,8 +96,8 @@ def convert(
     """
     from rscd_nb.check import convert as link
 
-    links = link(path, out)
-    print(f"{', '.join(f'{n} {split}' for split, n in links.items())} images are linked in {out}")
+    links = link(expand(path), expand(out))
+    print(f"{', '.join(f'{n} {split}' for split, n in links.items())} images are linked in {expand(out)}")
 
 # %% ../nbs/70_cli.ipynb #9e6eedc6
 @app.command()

@@ -8,7 +8,7 @@ __all__ = ['MEAN', 'STD', 'centre_window', 'random_window', 'steps_per_epoch', '
 
 # %% ../nbs/13_loader.ipynb #e6c3e2d7
 import importlib.util
-import io
+import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,13 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from loguru import logger
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from .config import Config
 from .core import UserError
-from .index import Split
+from .index import Split, look_into
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of RGB in [0, 1]
 
@@ -90,10 +89,25 @@ class BadImage(Exception):
 @dataclass(frozen=True)
 class Encoded:
     "What a decoder needs."
-    jpeg: np.ndarray  # the file's bytes, uint8
+    data: np.ndarray  # the file's bytes, uint8
     window: tuple[int, int, int, int]  # top, left, height, width
     flip: bool  # mirror left and right
     position: int  # in the split
+
+
+def _plain(data: np.ndarray) -> np.ndarray:
+    "A WebP's picture without what an extended file has beside it; anything else as it is."
+    if data[12:16].tobytes() != b"VP8X" or data[:4].tobytes() != b"RIFF":
+        return data
+    at = 30
+    while at + 8 <= len(data):
+        name, length = data[at : at + 4].tobytes(), int.from_bytes(data[at + 4 : at + 8].tobytes(), "little")
+        end = at + 8 + length + length % 2
+        if name in (b"VP8 ", b"VP8L"):
+            head = b"RIFF" + (4 + end - at).to_bytes(4, "little") + b"WEBP"
+            return np.concatenate([np.frombuffer(head, dtype=np.uint8), data[at:end]])
+        at = end
+    return data
 
 
 @dataclass(frozen=True)
@@ -113,13 +127,15 @@ class RoadImages(Dataset):
         epoch: int,  # from 0: another one, another window
     ) -> Encoded:  # raises BadImage
         "A file's bytes and its window."
+        path = self.split.paths[position]
         try:
-            data = np.fromfile(self.split.paths[position], dtype=np.uint8)
-            width, height = Image.open(io.BytesIO(data)).size  # parses the header only
-        except Image.DecompressionBombError:
-            raise self.bad(position, "it claims more pixels than a photograph has") from None
+            data = np.fromfile(path, dtype=np.uint8)
         except OSError as e:
-            raise self.bad(position, e.strerror or "not an image") from None
+            raise self.bad(position, e.strerror) from None
+        look = look_into(lambda count, at: data[at : at + count].tobytes(), len(data), os.path.basename(path))
+        if look.problem:
+            raise self.bad(position, f"it {look.problem}")
+        height, width, data = look.height, look.width, _plain(data)
         if self.min_scale is None:
             return Encoded(data, centre_window(height, width, self.resize, self.size), False, position)
         rng = np.random.default_rng([self.seed, epoch, position])
@@ -131,14 +147,16 @@ class RoadImages(Dataset):
         epoch: int,  # from 0: another one, another window
     ) -> tuple[Tensor, int]:  # (3, size, size) uint8, label; raises BadImage
         "An image by torchvision."
-        from torchvision.io import ImageReadMode, decode_jpeg
+        from torchvision.io import ImageReadMode, decode_image
         from torchvision.transforms.v2 import functional as F
 
         this = self.encoded(position, epoch)
         try:
-            image = decode_jpeg(torch.from_numpy(this.jpeg), mode=ImageReadMode.RGB)
+            image = decode_image(torch.from_numpy(this.data), mode=ImageReadMode.RGB)
         except RuntimeError as e:
             raise self.bad(position, str(e).splitlines()[0].rsplit(", ")[-1]) from None  # after the place in torchvision's source
+        if image.dtype == torch.uint16:
+            image = (image.int() >> 8).byte()
         image = F.resized_crop(image, *this.window, size=[self.size, self.size], antialias=True)
         return F.horizontal_flip(image) if this.flip else image, int(self.split.labels[position])
 
@@ -245,17 +263,19 @@ class TorchvisionLoader(Loader):
 
 # %% ../nbs/13_loader.ipynb #26f50ecd
 def _dali_pipeline(size: int, batch_size: int, threads: int, device: torch.device, upto: str = "normalise"):
-    "JPEG bytes, window and flip in; normalised images (B, size, size, 3) out. A bench stops it earlier: after `decode` or `resize`."
-    from nvidia.dali import Pipeline, fn, types
+    "Files' bytes, window and flip in; normalised images (B, size, size, 3) out. A bench stops it earlier: after `decode` or `resize`."
+    from nvidia.dali import Pipeline, backend, fn, types
 
+    # Newer decoders turn a picture as its camera noted, unless they are told not to; older ones know no such word.
+    upright = {"adjust_orientation": False} if backend.GetSchema("decoders__ImageSlice").HasArgument("adjust_orientation") else {}
     on_gpu = device.type == "cuda"
     # A queue of one: the pipeline is scheduled by hand, one batch ahead of the training step.
     pipe = Pipeline(batch_size, threads, device.index or 0 if on_gpu else None, prefetch_queue_depth=1)
     with pipe:
-        jpegs, anchor, shape, flip = (fn.external_source(name=name) for name in ("jpegs", "anchor", "shape", "flip"))
+        files, anchor, shape, flip = (fn.external_source(name=name) for name in ("files", "anchor", "shape", "flip"))
         images = fn.decoders.image_slice(
-            jpegs, anchor, shape, axes=[0, 1], normalized_anchor=False, normalized_shape=False,
-            device="mixed" if on_gpu else "cpu", output_type=types.RGB,
+            files, anchor, shape, axes=[0, 1], normalized_anchor=False, normalized_shape=False,
+            device="mixed" if on_gpu else "cpu", output_type=types.RGB, **upright,
         )  # fmt: skip
         if upto != "decode":
             images = fn.resize(images, size=[size, size], interp_type=types.INTERP_LINEAR, antialias=True)
@@ -270,7 +290,7 @@ def _dali_pipeline(size: int, batch_size: int, threads: int, device: torch.devic
 def _feed(pipe, batch: list[Encoded]) -> None:
     "Have a pipeline begin with a batch."
     windows = np.array([this.window for this in batch], dtype=np.float32)
-    pipe.feed_input("jpegs", [this.jpeg for this in batch])
+    pipe.feed_input("files", [this.data for this in batch])
     pipe.feed_input("anchor", list(windows[:, :2]))
     pipe.feed_input("shape", list(windows[:, 2:]))
     pipe.feed_input("flip", list(np.array([this.flip for this in batch], dtype=np.int32)))

@@ -9,7 +9,6 @@ __all__ = ['CPU', 'STAGES', 'PillowImages', 'bench_loaders', 'loader_table', 'lo
 # %% ../nbs/16_loaderbench.ipynb #ad9493d0
 import io
 import json
-import os
 import platform
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from .core import write_atomic
+from .core import cores, write_atomic
 from .index import Split
 from .loader import MEAN, STD, DaliLoader, RoadImages, _collate, _dali_pipeline, _feed, loader_class
 
@@ -35,7 +34,7 @@ class PillowImages(RoadImages):
     def decoded(self, position, epoch):
         this = self.encoded(position, epoch)
         top, left, height, width = this.window
-        image = Image.open(io.BytesIO(this.jpeg)).convert("RGB")
+        image = Image.open(io.BytesIO(this.data)).convert("RGB")
         image = image.resize((self.size, self.size), Image.Resampling.BILINEAR, box=(left, top, left + width, top + height))
         if this.flip:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -60,14 +59,14 @@ class _DecodeOnly:
     "Bytes in memory to pixels that nobody looks at."
 
     def __init__(self, images: RoadImages, batches: list[list[int]], threads: int):
-        self.batches = [[torch.from_numpy(images.encoded(p, 0).jpeg) for p in batch] for batch in batches]
+        self.batches = [[torch.from_numpy(images.encoded(p, 0).data) for p in batch] for batch in batches]
         self.pool = ThreadPoolExecutor(threads)
 
     def epoch(self, epoch: int = 0):
-        from torchvision.io import ImageReadMode, decode_jpeg
+        from torchvision.io import ImageReadMode, decode_image
 
         for batch in self.batches:
-            yield None, list(self.pool.map(lambda data: decode_jpeg(data, mode=ImageReadMode.RGB).shape, batch))
+            yield None, list(self.pool.map(lambda data: decode_image(data, mode=ImageReadMode.RGB).shape, batch))
 
 
 class _DaliStage:
@@ -139,7 +138,7 @@ def bench_loaders(
     finally:
         torch.set_num_threads(before)
     return {
-        "kind": "loader", "rows": rows, "batch": batch, "images": len(split), "cores": os.cpu_count(),
+        "kind": "loader", "rows": rows, "batch": batch, "images": len(split), "cores": cores(),
         "processor": platform.processor() or platform.machine(), "torch": torch.__version__,
     }  # fmt: skip
 

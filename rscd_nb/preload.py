@@ -13,6 +13,7 @@ import shutil
 import threading
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,9 +22,9 @@ from pathlib import Path
 from loguru import logger
 from tqdm import tqdm
 
-from .core import UserError
-from .index import FLAT, SPLITS, manifest, once_per_node
-from .rscd import CLASSES
+from .core import Lock, UserError, read_json
+from .index import ENDINGS, FLAT, LITTER, SPLITS, _no_split, facts_of, manifest
+from .rscd import CLASSES, label_of
 
 # %% ../nbs/15_preload.ipynb #56375488
 @dataclass(frozen=True)
@@ -36,44 +37,68 @@ class _Item:
     member: str | None = None  # in the archive
 
 
-def _member_path(split: str, name: str) -> str | None:  # None: not an image
-    "Where a member of an archive belongs."
-    *folders, file = name.split("/")
-    if not file or file.startswith(".") or "__MACOSX" in folders:
-        return None
-    if folders and folders[-1] in CLASSES:
-        return f"{split}/{folders[-1]}/{file}"
-    return f"{FLAT.get(split, split)}/{file}"
+_IMAGES = {*ENDINGS, ".gif", ".bmp", ".tif", ".tiff", ""}  # endings of members that are brought over: what cannot be used among them is named later
 
 
-def _in_archive(path: Path, split: str) -> list[_Item]:
+def _parts(member: str) -> list[str]:  # empty: not an image
+    "The folders of a member and its name."
+    parts = [part for part in member.replace("\\", "/").split("/") if part not in ("", ".")]
+    if not parts or ".." in parts or any(part.startswith(".") or part in LITTER for part in parts):
+        return []
+    return parts if os.path.splitext(parts[-1])[1].lower() in _IMAGES else []
+
+
+def _places(split: str, members: list[str]) -> dict[str, str]:  # member -> path in the copy
+    "Where the members of an archive belong."
+    found = {member: parts for member in members if (parts := _parts(member))}
+    if not found:
+        return {}
+    depth = Counter(len(parts) for parts in found.values()).most_common(1)[0][0]  # a few lie elsewhere
+    usual = [parts for parts in found.values() if len(parts) == depth]
+    common = os.path.commonprefix([parts[:-1] for parts in usual])
+    if len(common) == depth - 1:  # all in one folder: of a flat split, or of the only class
+        if all(label_of(parts[-1]) for parts in usual) and not (common and common[-1] in CLASSES):
+            return {member: f"{FLAT.get(split, split)}/{parts[-1]}" for member, parts in found.items() if parts[:-1] == common}
+        common = common[:-1]
+    inside = len(common) + 2  # the class folder and the image
+    return {member: f"{split}/{parts[-2]}/{parts[-1]}" for member, parts in found.items() if len(parts) == inside and parts[:-2] == common}
+
+
+def _in_archive(path: Path, split: str) -> tuple[list[_Item], str]:  # and what is left in it, in words
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [(m, _member_path(split, m.filename)) for m in archive.infolist() if not m.is_dir()]
+            members = [m for m in archive.infolist() if not m.filename.endswith(("/", "\\"))]
     except (zipfile.BadZipFile, OSError) as e:
         raise UserError(f"cannot unpack {path}: {e}; copy it again.") from None
-    items = [_Item(to, m.file_size, m.CRC, str(path), m.filename) for m, to in members if to]
+    if locked := [m.filename for m in members if m.flag_bits & 1]:
+        raise UserError(f"{path} is encrypted ({locked[0]}); repack it without a password.")
+    to = _places(split, [m.filename for m in members])
+    if not to:
+        raise UserError(f"{path} holds no image; expected <class>/*.jpg (or .png, .webp) in it.")
+    items = [_Item(to[m.filename], m.file_size, m.CRC, str(path), m.filename) for m in members if m.filename in to]
     if len({item.path for item in items}) < len(items):
         raise UserError(f"{path} holds two files of the same class and name; repack it.")
-    if locked := [m.filename for m, _ in members if m.flag_bits & 1]:
-        raise UserError(f"{path} is encrypted ({locked[0]}); repack it without a password.")
-    return items
+    left = [m.filename for m in members if m.filename not in to]
+    return items, f"{len(left)} member{'s' * (len(left) > 1)} of {path} that are not images of a class stay behind: {', '.join(left[:3])}{', ...' * (len(left) > 3)}" if left else ""
 
 
-def _source(root: Path) -> tuple[str, list[_Item]]:  # digest and files; raises UserError
+def _source(root: Path) -> tuple[str, list[_Item], list[str]]:  # digest, files, and what is left behind, in words; raises UserError
     "What a data folder, or its archives, holds."
     if not root.is_dir():
         raise UserError(f"there is no data folder {root}; name the folder that holds train/ and val/, or train.zip and val.zip.")
     archives = {s: root / f"{s}.zip" for s in SPLITS if (root / f"{s}.zip").is_file() and not (root / s).is_dir()}
-    items, digest = [], hashlib.sha256()
+    items, notes, digest = [], [], hashlib.sha256()
     for split, path in archives.items():
-        items += _in_archive(path, split)
-        digest.update(json.dumps([split, path.stat().st_size, path.stat().st_mtime_ns]).encode())
-    if not all(split in archives for split in SPLITS[:2]):
+        more, note = _in_archive(path, split)
+        items, notes = items + more, notes + [note] * bool(note)
+    digest.update(json.dumps([[i.path, i.bytes, i.crc] for i in items]).encode())
+    if any((root / home).is_dir() for home in (*SPLITS, *FLAT.values())):
         table = manifest(root)
         items += [_Item(p, b, None, str(root / p)) for p, b in zip(table["path"].to_pylist(), table["bytes"].to_pylist())]
-        digest.update(table.schema.metadata[b"rscd"])
-    return digest.hexdigest()[:12], items
+        digest.update(facts_of(table)["digest"].encode())
+    if not items:
+        raise _no_split(root, SPLITS[0])
+    return digest.hexdigest()[:12], items, notes
 
 # %% ../nbs/15_preload.ipynb #c0338119
 def _crc(path: Path) -> int:
@@ -137,12 +162,25 @@ def _bring_all(items: list[_Item], folder: Path, threads: int) -> None:
 _MARK = ".rscd-preload.json"  # in a complete copy
 
 
-def _complete(folder: Path, items: list[_Item]) -> None:  # raises UserError
+def _complete(folder: Path, items: list[_Item]) -> str:  # the copy's digest; raises UserError
     "Look at every file of the copy from outside, and remember it for the training run."
+    wanted = {item.path: item.bytes for item in items}
+    for path in [p for p in folder.rglob("*") if not p.is_dir() and p.relative_to(folder).as_posix() not in wanted]:
+        path.unlink()  # left by an earlier attempt
     table = manifest(folder, fresh=True)
     have = dict(zip(table["path"].to_pylist(), table["bytes"].to_pylist()))
-    if wrong := [item.path for item in items if have.pop(item.path, None) != item.bytes] or list(have):
-        raise UserError(f"the copy in {folder} differs from its source ({wrong[0]}); remove it and start again.")
+    if wrong := [path for path in {**wanted, **have} if have.get(path) != wanted.get(path)]:
+        shutil.rmtree(folder)
+        raise UserError(f"the copy of {wrong[0]} in {folder.parent} differs from its source; it was removed, start again.")
+    return facts_of(table)["digest"]
+
+
+def _is_whole(target: Path) -> bool:
+    "Whether a complete copy is there and still what it was: some machines clear old files away."
+    try:
+        return (target / _MARK).is_file() and read_json(target / _MARK).get("copy") == facts_of(manifest(target))["digest"]
+    except (UserError, OSError):
+        return False
 
 
 def preload(
@@ -153,22 +191,26 @@ def preload(
 ) -> Path:  # the complete copy; raises UserError
     "Have a complete, checked copy of the data on this node."
     root, local = Path(root), Path(local)
-    digest, items = _source(root)
+    digest, items, notes = _source(root)
     target = local / f"{root.absolute().name}-{digest}"
-    with once_per_node(str(target.absolute())):
-        if (target / _MARK).is_file():
-            return target
-        partial = target.with_name(f".{target.name}.partial")
-        try:
-            partial.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        local.mkdir(parents=True, exist_ok=True)
+        with Lock(local / f".{target.name}.lock"):
+            if _is_whole(target):
+                return target
+            if target.exists():
+                os.replace(target, partial)
+            partial.mkdir(exist_ok=True)
             missing = sum(i.bytes for i in items if not (partial / i.path).is_file())
             if missing > (free := shutil.disk_usage(partial).free):
                 raise UserError(f"{local} has {free / 1e9:.1f} GB free, {root} needs {missing / 1e9:.1f}; set data.preload to a larger disk, or leave it out to read {root} in place.")
-            say(f"bringing {len(items)} files ({missing / 1e9:.2f} GB) from {root} to {target}")
+            for line in (*notes, f"bringing {len(items)} files ({missing / 1e9:.2f} GB) from {root} to {target}"):
+                say(line)
             _bring_all(items, partial, threads)
-            _complete(partial, items)
-            (partial / _MARK).write_text(json.dumps({"source": str(root.absolute()), "files": len(items), "digest": digest}))
+            copy = _complete(partial, items)
+            (partial / _MARK).write_text(json.dumps({"source": str(root.absolute()), "files": len(items), "digest": digest, "copy": copy}))
             os.replace(partial, target)
-        except OSError as e:
-            raise UserError(f"cannot write {local}: {e.strerror}; set data.preload to a folder that can be written.") from None
+    except OSError as e:
+        raise UserError(f"cannot write {local}: {e.strerror}; set data.preload to a folder that can be written.") from None
     return target

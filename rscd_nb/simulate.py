@@ -28,7 +28,8 @@ def simulate(
     topology: Topology | None = None,  # None for allreduce
     turns: dict[str, int] | None = None,  # for gossip with every > 1, see `Gossip.turns`
 ) -> None:
-    "Train virtual workers as the configured strategy would."
+    "Train virtual workers as the configured strategy would. What it does not know raises ValueError."
+    _check(workers, cfg, topology)
     exempt = no_decay(workers[0])
     optimizers = [make_optimizer(list(w.named_parameters()), cfg, exempt) for w in workers]
     schedules = [make_scheduler(o, cfg, steps_per_epoch) for o in optimizers]
@@ -53,6 +54,20 @@ def simulate(
             talk.send(None if t + 1 <= plain_steps else (t + 1) % cfg.every)
         if talk is None and alone and (t + 1) % cfg.every == 0:
             _average([[p.data for p in w.parameters()] for w in workers])
+
+
+def _check(workers: list[nn.Module], cfg: TrainConfig, topology: Topology | None) -> None:
+    "An oracle that took what it does not know for something else would be wrong without a word."
+    known = {"strategy": ("allreduce", "decent-dp", "gossip"), "precision": ("fp32",), "wire": tuple(WIRES) if cfg.strategy == "gossip" else ("fp32",)}
+    if cfg.strategy == "decent-dp":
+        known |= {"every": (1,), "clip_norm": (None,)}
+    for name, values in known.items():
+        if getattr(cfg, name) not in values:
+            raise ValueError(f"{name} {getattr(cfg, name)!r} cannot be simulated{f' with {cfg.strategy}' * (name != 'strategy')}; choose from {', '.join(map(str, values))}.")
+    if (topology is None) != (cfg.strategy == "allreduce") and len(workers) > 1:
+        raise ValueError(f"strategy {cfg.strategy!r} of {len(workers)} workers takes {'no' if topology else 'a'} topology.")
+    if topology and topology.world_size != len(workers):
+        raise ValueError(f"a topology of {topology.world_size} workers is not one of {len(workers)}.")
 
 
 def _gradient(worker: nn.Module, cfg: TrainConfig, images: Tensor, labels: Tensor) -> None:

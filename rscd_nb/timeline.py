@@ -125,18 +125,20 @@ def lanes_of(
     events: list[tuple[str, float, float]],  # name, begin and end in seconds
     steps: list[Span],  # begin and end of each, seconds
 ) -> dict[str, list[Span]]:
-    "Sort a worker's own events into lanes."
+    "Sort a worker's own events into lanes, which together are its steps: what is neither update nor waiting is forward until the backward pass begins."
     named = lambda *starts: [(a, b) for name, a, b in events if name.startswith(starts)]
     optimizers, nodes = named("Optimizer.step"), named("autograd::engine::evaluate_function")
-    waiting = named("step/waiting")
+    waiting, forward, backward = named("step/waiting"), [], []
     for begin, end in steps:
+        turn = next((a for a, _ in named("step/backward") if begin <= a < end), end)
+        forward, backward = [*forward, (begin, turn)], [*backward, (turn, end)]
         last = max(b for a, b in nodes if begin <= a < end)
         later = [a for a, _ in optimizers if last <= a < end]
         waiting += [(last, min(later))] if later else []
     waiting = union(waiting)
     update = minus(union(named("step/update", "Optimizer.")), waiting)
-    backward = minus(minus(union(named("step/backward")), update), waiting)
-    return {"forward": union(named("step/forward")), "backward": backward, "update": update, "waiting": waiting}
+    without = lambda lane: minus(minus(lane, update), waiting)
+    return {"forward": without(forward), "backward": without(backward), "update": update, "waiting": waiting}
 
 # %% ../nbs/56_timeline.ipynb #1f9accb4
 LEAD = 4  # steps before those that count
@@ -163,8 +165,7 @@ def _diary(net: Network, mbit: float | None, method: dict, base: dict, steps: in
         for _ in range(LEAD + steps):
             with record_function("step/whole"):
                 anchors.append(time.perf_counter())
-                with record_function("step/forward"):
-                    loss = cross_entropy(parallel(images), labels)
+                loss = cross_entropy(parallel(images), labels)
                 with record_function("step/backward"):
                     parallel.step(loss)
         ended = time.perf_counter()
