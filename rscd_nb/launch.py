@@ -26,7 +26,7 @@ import rscd_nb
 from .cluster import Cluster
 from .config import Config, save_config
 from .core import Lock, Stopped, UserError, cores, expand, read_json, write_atomic, writing
-from .processes import Kernel, adopt, call, die_with_parent, execute_notebook, set_title, start_forkserver
+from .processes import Kernel, adopt, call, die_with_parent, execute_notebook, obey_launcher, set_title, start_forkserver
 
 # %% ../nbs/50_launch.ipynb #2285180a
 @contextmanager
@@ -165,7 +165,10 @@ def _worker(run_dir: str, environment: dict[str, str] | None = None) -> None:
     set_title(f"rscd rank {rank}")
     out = run / "notebooks" / f"rank{rank}.ipynb"
     with Lock(_lock_of(run, ".writers"), shared=True):
-        kernel = None if environment is None else Kernel(f"rscd kernel {rank}")  # it inherits the lock
+        kernel = None
+        if environment is not None:
+            kernel = Kernel(f"rscd kernel {rank}")  # it inherits the lock
+            obey_launcher()
         try:
             with writing(out):
                 execute_notebook(NOTEBOOK, out, {"run_dir": run_dir}, show=rank == 0, kernel=kernel)
@@ -205,6 +208,8 @@ def launch(
     cluster: Cluster | None = None,  # the nodes that run it together, each calling `launch`; None: this machine alone
 ) -> Path:  # the run folder; raises UserError, RunFailed, or Stopped when SIGTERM or SIGUSR1 asked for it
     "Run an experiment with several workers. A finished run is not run again, an interrupted one goes on."
+    if not start:
+        start_forkserver()  # it imports while this process does, and looks at the data
     from rscd_nb.parallel import pick_device
     from rscd_nb.train import plan
 
@@ -213,8 +218,6 @@ def launch(
     device = pick_device(cfg.train.device)
     if device.type == "cpu" and cfg.train.device == "auto" and cluster and cluster.node == 0 and os.environ.get("SLURM_GPUS_ON_NODE"):
         logger.warning(f"this job was given GPUs, but torch sees none on {cluster.name}: it trains on the CPU")
-    if not start:
-        start_forkserver()  # it imports while this process looks at the data
     world_size = nproc * (cluster.nodes if cluster else 1)
     data = plan(cfg, world_size, nproc).data
     run_dir = expand(runs).absolute() / (run_id(cfg, world_size) + suffix)
@@ -249,7 +252,7 @@ def _prepare(cfg: Config, run_dir: Path) -> None:
     make_run_dir(run_dir)
     # The workers run elsewhere (papermill's kernels start beside the notebook): their paths must not depend on it.
     local = cfg.data.preload
-    data = cfg.data.model_copy(update={"root": cfg.data.root.absolute(), "preload": local if local is None or "$" in str(local) else local.absolute()})
+    data = cfg.data.model_copy(update={"root": cfg.data.root.absolute(), "preload": local if local is None or str(local).startswith("~") or "$" in str(local) else local.absolute()})
     own = {"topology": os.path.abspath(cfg.train.topology)} if ".py:" in cfg.train.topology else {}
     save_config(cfg.model_copy(update={"data": data, "train": cfg.train.model_copy(update=own)}), run_dir / "config.toml")
 
