@@ -169,7 +169,7 @@ def names_in_figure(
 
 # %% ../nbs/61_findings.ipynb #a3230980
 def all_rscd(
-    classes: list[str],
+    classes: list[str],  # of a record
 ) -> bool:
     "Whether all classes are RSCD's, so that their names say what a road is like."
     return set(classes) <= set(CLASSES)
@@ -397,14 +397,14 @@ def accuracy_table(
 
 
 def generated(
-    runs: list[Run],
+    runs: list[Run],  # of any settings
 ) -> list[str]:  # names of data sets
     "The data sets that a program has painted."
     return sorted({s.data for s in settings(runs) if s.recipe is not None or (s.data == "synthetic" and all_rscd(s.classes))})  # records were kept before recipes were
 
 
 def of_few_photographs(
-    runs: list[Run],
+    runs: list[Run],  # of any settings
 ) -> bool:
     "Whether some runs are on `real_roads`, the small collection of photographs in RSCD's classes."
     return any(s.data == "real_roads" and len(s.classes) == 6 and all_rscd(s.classes) for s in settings(runs))

@@ -210,7 +210,7 @@ class Kernel:
             os.chdir(folder)
             os.environ["IPYTHONDIR"] = os.path.dirname(connection_file)
             sys.argv = ["ipykernel"]
-            IPKernelApp.launch_instance(argv=["-f", connection_file, f"--IPKernelApp.parent_handle={os.getppid()}"])
+            IPKernelApp.launch_instance(argv=["-f", connection_file, f"--IPKernelApp.parent_handle={os.getppid()}", "--log-level=CRITICAL"])
 
 # %% ../nbs/50_processes.ipynb #25b5e78c
 def _manager(kernel: Kernel | None):

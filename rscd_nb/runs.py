@@ -72,8 +72,8 @@ class Run:
 
     @property
     def disturbed(self) -> bool:
-        "Whether somebody wrote into the record that the machine had other work as well: then its times mean nothing."
-        return self.record.get("disturbed", False)
+        "Tell whether the run's times mean nothing: somebody wrote into the record that the machine had other work as well, or workers shared a GPU."
+        return self.record.get("disturbed", False) or self.record.get("shares_gpu", False)
 
     @property
     def rule(self) -> dict:
@@ -159,7 +159,7 @@ def plain(
 
 
 def describe_setting(
-    setting: Setting,
+    setting: Setting,  # as `Run.setting`
 ) -> str:
     "A setting in words, for a heading."
     s, n = setting, len(setting.classes)
