@@ -19,7 +19,7 @@ from loguru import logger
 
 from .config import load_config
 from .core import Stopped, UserError, expand
-from .processes import Unfailing
+from .processes import Unfailing, start_forkserver
 
 
 def given(path: str) -> Path:
@@ -140,6 +140,8 @@ def train(
     cluster = Cluster.from_slurm() if slurm else None
     if cluster:
         cluster.prepare()
+    if not network:
+        start_forkserver(clean=True)
     run_dir = train_in_network(cfg, nproc, runs, network) if network else launch(cfg, nproc, runs, restarts, cluster=cluster)
     if cluster is None or cluster.node == 0:
         print(f"record, notebooks, logs and model are in {run_dir}")
@@ -178,6 +180,7 @@ def sweep_command(
         return
     if slurm:
         return print(submit(this, todo, slurm, runs, report, account) if todo else f"all {len(this)} runs have finished; nothing is submitted")
+    start_forkserver(clean=True)
     for i, cell in enumerate(this.cells):
         if i in todo:
             logger.info(f"run {todo.index(i) + 1} of {len(todo)}: {' '.join(f'{k}={v}' for k, v in cell.items())}")

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['UserError', 'Stopped', 'nearest', 'expand', 'replacing', 'write_atomic', 'writing', 'read_json', 'read_jsonl', 'Lock',
-           'is_held', 'cores']
+           'is_held', 'prctl', 'die_with_parent', 'cores']
 
 # %% ../nbs/00_core.ipynb #eb27bd70
+import ctypes
 import difflib
 import errno
 import fcntl
@@ -16,6 +17,8 @@ import os
 import platform
 import re
 import shutil
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -276,6 +279,23 @@ def is_held(
         return True
     except OSError:
         return None
+
+# %% ../nbs/00_core.ipynb #c0de0002
+def prctl(
+    option: int,  # as Linux numbers them
+    value,  # an integer, or bytes
+) -> None:
+    "Ask the kernel for something about this process; nothing happens where it is not Linux."
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def die_with_parent() -> None:
+    "Have the kernel end this process when the thread that started it ends, even if this process is frozen."
+    parent = os.getppid()
+    prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:  # it ended a moment ago
+        os._exit(1)
 
 # %% ../nbs/00_core.ipynb #d768332d
 def _quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float:

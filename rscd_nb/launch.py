@@ -25,8 +25,8 @@ from loguru import logger
 import rscd_nb
 from .cluster import Cluster
 from .config import Config, save_config
-from .core import Lock, Stopped, UserError, cores, expand, read_json, write_atomic, writing
-from .processes import Kernel, adopt, call, die_with_parent, execute_notebook, obey_launcher, set_title, start_forkserver
+from .core import Lock, Stopped, UserError, cores, die_with_parent, expand, read_json, write_atomic, writing
+from .processes import Kernel, adopt, call, execute_notebook, obey_launcher, set_title, start_forkserver
 
 # %% ../nbs/50_launch.ipynb #2285180a
 @contextmanager

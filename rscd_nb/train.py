@@ -7,13 +7,11 @@ __all__ = ['CONFUSED', 'FINAL', 'Plan', 'plan', 'make_run_dir', 'evaluate', 'Sto
            'train']
 
 # %% ../nbs/42_train.ipynb #ce314c9e
-import ctypes
 import hashlib
 import json
 import math
 import os
 import signal
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,7 +25,7 @@ from torch.nn import functional as F
 
 from .checkpoint import load_checkpoint, save_checkpoint, save_model
 from .config import Config, TrainConfig, save_config
-from .core import Stopped, UserError, write_atomic, writing
+from .core import Stopped, UserError, die_with_parent, write_atomic, writing
 from .gossip import check_strategy, make_parallel
 from .loader import Loader, epoch_order, eval_loader, loader_class, steps_per_epoch, train_loader
 from .model import check_model, make_model
@@ -381,12 +379,6 @@ def make_record(
     }
 
 
-def _die_with_parent() -> None:
-    "Have the kernel end this worker with the process that started it: a frozen worker takes no other signal and would stay behind."
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
 def train(
     cfg: Config,  # the experiment
     run_dir: str | Path,  # made if missing; config, metrics, record, log and checkpoints go there
@@ -395,7 +387,7 @@ def train(
     began = time.perf_counter()
     world = World.from_env(cfg.train.device)
     if world.size > 1:
-        _die_with_parent()
+        die_with_parent()
     checked = plan(cfg, world.size, world.local_size)
     run_dir = make_run_dir(run_dir)
     facts = provenance()
