@@ -22,7 +22,9 @@ from .core import Stopped, UserError, expand
 from .processes import Unfailing, start_forkserver
 
 
-def given(path: str) -> Path:
+def given(
+    path: str,  # as a person wrote it
+) -> Path:
     "A path on the command line: a shell leaves the tilde of --runs=~/runs alone."
     return expand(path)
 

@@ -74,6 +74,7 @@ def _be_forkserver() -> None:
     for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     die_with_parent()
+    os.register_at_fork(after_in_child=die_with_parent)
     set_title("rscd forkserver")
 
 
@@ -156,7 +157,6 @@ def call(
     environment: dict[str, str],  # the launcher's
 ):
     "Call a function in a forked process: the first function there."
-    die_with_parent()
     adopt(environment)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # no state to be saved here
     fn, args = cloudpickle.loads(pickled)
@@ -197,12 +197,14 @@ class _Child:
 class Kernel:
     "A process that becomes a notebook's kernel once it is told where; forked early, while this process has no threads."
 
-    def __init__(self, title: str):
+    def __init__(
+        self,
+        title: str,  # as for `set_title`
+    ):
         reads, self._writes = os.pipe()
         sys.stdout.flush(), sys.stderr.flush()
         if (pid := os.fork()) == 0:
             try:
-                die_with_parent()
                 set_title(title)
                 os.close(self._writes)
                 self._become(reads)
@@ -241,14 +243,14 @@ def _manager(kernel: Kernel | None):
 
     class Forked(LocalProvisioner):
         async def launch_kernel(self, cmd, **options):
-            kernel.start(self.parent.connection_file, os.getcwd())  # papermill has changed to the notebook's
+            kernel.start(self.parent.connection_file, options["cwd"])
             self.process, self.pid, self.pgid = kernel.process, kernel.process.pid, None
             return self.connection_info
 
     class OwnKernel(AsyncKernelManager):
         @property
         def kernel_spec(self) -> KernelSpec:
-            command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+            command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=CRITICAL"]
             return KernelSpec(argv=command, display_name="this interpreter", language="python", env={"IPYTHONDIR": os.path.dirname(self.connection_file)})
 
         async def _async_pre_start_kernel(self, **options):
@@ -262,10 +264,17 @@ def _manager(kernel: Kernel | None):
 class Unfailing:
     "A stream of text that may have gone away, as a terminal does that is closed: what is written then is lost, and nothing else."
 
-    def __init__(self, stream):
+    def __init__(
+        self,
+        stream,  # with write and flush
+    ):
         self._stream = stream
 
-    def write(self, text: str) -> int:
+    def write(
+        self,
+        text: str,  # lost if the stream is gone
+    ) -> int:
+        "Write if that is possible."
         try:
             self._stream.write(text)
         except (OSError, ValueError):
@@ -273,6 +282,7 @@ class Unfailing:
         return len(text)
 
     def flush(self) -> None:
+        "Flush if that is possible."
         try:
             self._stream.flush()
         except (OSError, ValueError):
@@ -302,6 +312,7 @@ def execute_notebook(
     with tempfile.TemporaryDirectory(prefix="rscd-", dir=short_folder(), ignore_cleanup_errors=True) as sockets:
         traits = Traits({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/k", "connection_file": f"{sockets}/kernel.json"}})
         papermill.execute_notebook(
-            _literally(notebook), _literally(out), parameters, kernel_name="python3", language="python", cwd=str(notebook.parent), progress_bar=False,
+            _literally(notebook), _literally(out), parameters, kernel_name="python3", language="python", progress_bar=False,
+            resources={"metadata": {"path": str(notebook.parent)}},  # the kernel's folder; papermill's own option changes this process's, for all its threads
             start_timeout=300, coalesce_streams=True, config=traits, kernel_manager_class=_manager(kernel), **streams,
         )  # fmt: skip
