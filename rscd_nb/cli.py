@@ -18,7 +18,7 @@ import typer
 from loguru import logger
 
 from .config import load_config
-from .core import Stopped, UserError, expand
+from .core import Stopped, UserError, cores, expand
 from .processes import Unfailing, start_forkserver
 
 
@@ -411,7 +411,7 @@ def environment():
     lines = {name: _installed(name) or "missing" for name in ("rscd-nb", "torch", "torchvision", "decent-dp", "papermill", "nbdev", "jupyterlab", "wandb")}
     lines |= {
         "python": f"{platform.python_version()} on {platform.platform()}",
-        "processors": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        "processors": f"{cores()}" + (f" of {os.cpu_count()}: the others are not this process's to use (affinity, or a CPU quota)" if cores() < os.cpu_count() else ""),
         "GPUs": ", ".join(gpus) or "none: training runs on the CPU",
         "DALI": dali or "missing: images are decoded with torchvision (install with: pip install -e '.[dali-cuda110]')",
         "slow networks": "ready" if shutil.which("ip") and shutil.which("tc") and os.geteuid() == 0 else "--network and rscd bench network need root and iproute2",
