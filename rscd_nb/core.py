@@ -216,7 +216,9 @@ class Lock:
         self.path, self.shared, self._file, self._holder = Path(path), shared, None, None
 
     def take(self) -> bool:  # False: another process holds it; raises OSError if the file cannot be made
-        "Take the lock if it is free."
+        "Take the lock if it is free, or held by this object already."
+        if self._holder:
+            return True
         self._file = self._file or open(self.path, "a+")  # POSIX wants a shared lock's file readable, another's writable
         how = (fcntl.LOCK_SH if self.shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
         for lock in (fcntl.flock, fcntl.lockf):

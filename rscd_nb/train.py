@@ -11,7 +11,6 @@ import hashlib
 import json
 import math
 import os
-import signal
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
