@@ -24,10 +24,10 @@ BIN = Path(sys.executable).parent
 LIMIT = 3000  # seconds, after which a test is taken to hang; none needs a tenth of that on a machine that does nothing else
 MEMORY = 5e9  # bytes that a test may need
 LONGEST = (  # begin first, so that no core is idle at the end
-    "experiments/slurm", "experiments/resume", "33_simulate", "70_cli", "browser", "42_train", "50_launch", "pages", "54_sweep",
-    "experiments/study", "tutorials/on_slurm", "31_parallel", "55_wirebench", "57_scaling", "52_netbench", "56_timeline",
+    "experiments/slurm", "experiments/resume", "39_oracle", "80_cli", "browser", "42_train", "52_launch", "pages", "55_sweep",
+    "experiments/study", "tutorials/on_slurm", "33_parallel", "62_wirebench", "65_scaling", "63_netbench", "64_timeline",
 )  # fmt: skip
-NETWORKS = ("51_netlab", "52_netbench", "56_timeline", "57_scaling", "tutorials/slow_network")  # one after the other: the first leaves networks behind, which any other would clear away
+NETWORKS = ("53_netlab", "63_netbench", "64_timeline", "65_scaling", "tutorials/slow_network")  # one after the other: the first leaves networks behind, which any other would clear away
 PACKAGES = {"slurm": ("slurm-wlm", "munge"), "browser": ("chromium", "fonts-dejavu-core")}  # Debian's
 COPY = 'set -e; tmp=$(mktemp -d); trap "rm -rf $tmp" EXIT; git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t $tmp; cd $tmp; git init -q; git add -A; '
 WHOLE = {  # tests of the repository as a whole: what they say, and a program of Python or a command
@@ -43,7 +43,7 @@ WHOLE = {  # tests of the repository as a whole: what they say, and a program of
 class Test:
     """What runs in a process of its own, and what became of it."""
 
-    name: str  # such as 31_parallel, experiments/slurm or pages
+    name: str  # such as 33_parallel, experiments/slurm or pages
     title: str  # as it is printed
     command: list[str] | str = ""  # a command, or a program or notebook that runs in a fork of this process
     needs: str = ""  # key of PACKAGES

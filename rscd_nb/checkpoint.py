@@ -21,7 +21,8 @@ from torch.utils._pytree import tree_leaves
 from .config import Config, TrainConfig
 from .core import UserError, replacing, writing
 from .model import make_model
-from .parallel import Parallel, agreed
+from .parallel import Parallel
+from .world import agreed
 
 
 def save(

@@ -23,7 +23,7 @@ from loguru import logger
 from tqdm import tqdm
 
 from .core import Lock, UserError, read_json
-from .index import ENDINGS, FLAT, LITTER, SPLITS, _no_split, facts_of, manifest
+from .dataset import ENDINGS, FLAT, LITTER, SPLITS, _no_split, facts_of, manifest
 from .rscd import CLASSES, label_of
 
 # %% ../nbs/15_preload.ipynb #56375488

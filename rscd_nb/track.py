@@ -28,7 +28,7 @@ from tqdm import tqdm
 import rscd_nb
 from .config import Config
 from .core import UserError, read_jsonl, write_atomic, writing
-from .parallel import World
+from .world import World
 
 # %% ../nbs/41_track.ipynb #cd25d8df
 def _git(*args: str) -> str | None:

@@ -25,14 +25,15 @@ from torch.nn import functional as F
 from .checkpoint import load_checkpoint, save_checkpoint, save_model
 from .config import Config, TrainConfig, save_config
 from .core import Stopped, UserError, die_with_parent, write_atomic, writing
-from .gossip import check_strategy, make_parallel
+from .strategies import check_strategy, make_parallel
 from .loader import Loader, epoch_order, eval_loader, loader_class, steps_per_epoch, train_loader
-from .model import check_model, make_model
-from .parallel import Parallel, World, agreed, joined, patience
+from .model import find_model, make_model
+from .parallel import ConsensusSample, Parallel, consensus_distance, train_batch
+from .world import World, agreed, patience, process_group
 from .partition import partition, save_partition, shares
 from .preload import preload
 from .synthetic import recipe_of
-from .index import RoadData, read_dataset
+from .dataset import RoadData, read_dataset
 from .track import Tracker, check_numbers, provenance
 
 # %% ../nbs/42_train.ipynb #0ffffa58
@@ -51,7 +52,7 @@ def plan(
 ) -> Plan:  # raises UserError
     "Everything that can go wrong before workers meet, found in the order of cost: names, sizes, files."
     t = cfg.train
-    check_model(t.model)
+    find_model(t.model)
     loader_class(cfg.data.loader)
     check_strategy(t, world_size, t.workers_per_node or workers_per_node)
     local = cfg.data.local_folder
@@ -129,7 +130,7 @@ def evaluate(
 
 # %% ../nbs/42_train.ipynb #4694ce6a
 class StopRequest:
-    """Whether some launcher has asked the run to stop.
+    """The request of a launcher that the run stop, seen by all workers at the same step.
 
     Every second step begins a small All-Reduce of "is the file there?" and reads the answer to the one before: only a worker two steps ahead of another ever waits for it."""
 
@@ -166,7 +167,7 @@ class StopRequest:
 
 # %% ../nbs/42_train.ipynb #667c7105
 class Trouble:
-    "What one worker cannot go on with, told to all without waiting for them."
+    "An error of one worker alone, told to all without waiting for them."
 
     def __init__(
         self,
@@ -205,68 +206,79 @@ class Progress:
     seconds: float = 0.0  # the slowest worker's for those batches
     train_seconds: float = 0.0  # for the finished epochs
 
+# %% ../nbs/42_train.ipynb #fa177eeb
+class _StepLog:
+    "The sums and the time of an epoch, and its lines of metrics."
 
-def _log_consensus(parallel: Parallel, track: Tracker, step: int) -> None:
-    "Write down the consensus distance whose measurement was begun at a step."
-    if (distance := parallel.sampled_consensus()) is not None:
-        track.log("consensus", step=step, distance=distance)
+    def __init__(self, parallel: Parallel, track: Tracker, progress: Progress):
+        self.parallel, self.track, self.progress = parallel, track, progress
+        self.total = torch.tensor(progress.loss, device=parallel.world.device)
+        self.trouble = Trouble(parallel.world)
+        self.sample = ConsensusSample(parallel.parameters) if parallel.drifts else None
+        self.lr = parallel.lr  # of the next update
+        self.began = time.perf_counter()
+        self.last = self.began, progress.images  # line of metrics
+
+    def step(self, loss: Tensor, images: int) -> None:
+        "Count a step: the worker's mean loss, and its number of images."
+        parallel, progress = self.parallel, self.progress
+        self.total += loss
+        progress.batches += 1
+        progress.images += images * parallel.world.size
+        self.track.advance()
+        if parallel.steps % parallel.cfg.log_every == 0:
+            self._line(loss.item())
+        self.lr = parallel.lr
+
+    def _line(self, loss: float) -> None:
+        now, step = time.perf_counter(), self.parallel.steps
+        rate = (self.progress.images - self.last[1]) / (now - self.last[0])
+        self.last = now, self.progress.images
+        self.trouble.hear()
+        problem = _hindrance(self._consensus, step - self.parallel.cfg.log_every)
+        if self.sample:
+            self.sample.start()
+        self.trouble.tell(problem or _hindrance(self.track.log, "step", step=step, epoch=self.progress.epochs + 1, loss=loss, lr=self.lr, images_per_s=rate))
+        logger.debug(f"step {step}: loss {loss:.4f}, lr {self.lr:.2e}, {rate:.0f} images/s")
+
+    def _consensus(self, step: int) -> None:
+        "Write down the consensus distance whose measurement was begun at a step."
+        if self.sample and (distance := self.sample.read()) is not None:
+            self.track.log("consensus", step=step, distance=distance)
+
+    def end(self) -> None:
+        "Add the epoch's loss, and the slowest worker's seconds, to the progress."
+        every, device = self.parallel.cfg.log_every, self.parallel.world.device
+        self.trouble.hear()
+        with agreed():
+            self._consensus(self.parallel.steps // every * every)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        slowest = torch.tensor(time.perf_counter() - self.began, dtype=torch.float64, device=device)
+        dist.all_reduce(slowest, dist.ReduceOp.MAX)
+        self.progress.loss, self.progress.seconds = self.total.item(), self.progress.seconds + slowest.item()
 
 
 def _hindrance(log, *args, **values) -> UserError | None:
-    "Write down what is this worker's alone; what hinders it."
+    "Call a function whose failure is this worker's alone; its error."
     try:
         log(*args, **values)
     except UserError as e:
         return e
 
-
-def _train_batch(parallel: Parallel, images: Tensor, labels: Tensor) -> Tensor:
-    "One step; the batch's mean loss."
-    cfg = parallel.cfg
-    loss = torch.zeros((), device=images.device)
-    for i, (part, wanted) in enumerate(zip(images.chunk(cfg.accumulate), labels.chunk(cfg.accumulate))):
-        parallel.accumulating = i < cfg.accumulate - 1
-        part_loss = F.cross_entropy(parallel(part), wanted, label_smoothing=cfg.label_smoothing) / cfg.accumulate
-        parallel.step(part_loss)
-        loss += part_loss.detach()
-    return loss
-
-
-def _train_epoch(parallel: Parallel, loader: Loader, progress: Progress, track: Tracker, max_steps: int | None, stop: StopRequest) -> bool:
-    "One pass over the worker's images, or the rest of one; whether it came to its end before it was asked to stop."
-    cfg, world = parallel.cfg, parallel.world
+# %% ../nbs/42_train.ipynb #f5e3edc0
+def _train_epoch(parallel: Parallel, loader: Loader, progress: Progress, track: Tracker, stop: StopRequest) -> bool:
+    "One pass over the worker's images, or the rest of one; False if it was asked to stop before its end."
     parallel.model.train()
-    total, last_log, stopped = torch.tensor(progress.loss, device=world.device), (time.perf_counter(), progress.images), False
-    trouble = Trouble(world)
-    start = time.perf_counter()
+    log, stopped = _StepLog(parallel, track, progress), False
     for images, labels in loader.epoch(progress.epochs, first=progress.batches):
         if stopped := stop():
             break
-        lr = parallel.lr
-        loss = _train_batch(parallel, images, labels)
-        total += loss
-        progress.batches += 1
-        progress.images += len(labels) * world.size
-        track.advance()
-        if parallel.steps % cfg.log_every == 0:
-            value, now = loss.item(), time.perf_counter()
-            rate = (progress.images - last_log[1]) / (now - last_log[0])
-            last_log = now, progress.images
-            trouble.hear()
-            problem = _hindrance(_log_consensus, parallel, track, parallel.steps - cfg.log_every)
-            parallel.start_consensus()
-            trouble.tell(problem or _hindrance(track.log, "step", step=parallel.steps, epoch=progress.epochs + 1, loss=value, lr=lr, images_per_s=rate))
-            logger.debug(f"step {parallel.steps}: loss {value:.4f}, lr {lr:.2e}, {rate:.0f} images/s")
-        if parallel.steps == max_steps:
+        loss = train_batch(parallel, images, labels)
+        log.step(loss, len(labels))
+        if parallel.steps == parallel.cfg.max_steps:
             break
-    trouble.hear()
-    with agreed():
-        _log_consensus(parallel, track, parallel.steps // cfg.log_every * cfg.log_every)
-    if world.device.type == "cuda":
-        torch.cuda.synchronize()
-    slowest = torch.tensor(time.perf_counter() - start, dtype=torch.float64, device=world.device)
-    dist.all_reduce(slowest, dist.ReduceOp.MAX)
-    progress.loss, progress.seconds = total.item(), progress.seconds + slowest.item()
+    log.end()
     return not stopped
 
 
@@ -277,7 +289,7 @@ def _epoch_metrics(parallel: Parallel, loader: Loader, progress: Progress) -> di
     check_numbers(parallel.cfg.name, parallel.steps, train_loss=mean_loss)
     return {"train_loss": mean_loss, "images_per_s": progress.images / progress.seconds}
 
-# %% ../nbs/42_train.ipynb #fa177eeb
+# %% ../nbs/42_train.ipynb #8fbb2674
 def _epochs(cfg: Config, plan: Plan, parallel: Parallel, run_dir: Path, track: Tracker) -> tuple[list[dict], list[str]]:
     "Train, score and save; the metrics of the scored epochs, and the images that turned out to be bad. Raises Stopped."
     t, world = cfg.train, parallel.world
@@ -294,7 +306,7 @@ def _epochs(cfg: Config, plan: Plan, parallel: Parallel, run_dir: Path, track: T
     if parallel.steps:
         logger.info(f"going on after step {parallel.steps}, in epoch {progress.epochs + 1}")
     while progress.epochs < t.epochs and parallel.steps != t.max_steps:
-        finished = _train_epoch(parallel, train, progress, track, t.max_steps, stop)
+        finished = _train_epoch(parallel, train, progress, track, stop)
         if not finished:
             save_checkpoint(run_dir, parallel, t.keep_checkpoints, asdict(progress) | {"data": plan.data.digest})
             raise Stopped(f"stopped after step {parallel.steps} as asked; the same command goes on from there")
@@ -302,7 +314,7 @@ def _epochs(cfg: Config, plan: Plan, parallel: Parallel, run_dir: Path, track: T
         progress = Progress(epochs=epoch, train_seconds=progress.train_seconds + progress.seconds)
         if epoch == t.epochs or parallel.steps == t.max_steps or epoch % t.eval_every == 0:
             model = parallel.averaged(images for images, _ in calibration.epoch())
-            metrics |= evaluate(model, val, len(plan.data.classes)) | {"consensus": parallel.consensus(), "lr": parallel.lr, "bytes_sent": round(parallel.bytes_sent)}
+            metrics |= evaluate(model, val, len(plan.data.classes)) | {"consensus": consensus_distance(parallel.model), "lr": parallel.lr, "bytes_sent": round(parallel.bytes_sent)}
             scored.append({"epoch": epoch, "step": parallel.steps, "train_seconds": progress.train_seconds, **metrics})
             with agreed():
                 track.log("epoch", **scored[-1])
@@ -396,7 +408,7 @@ def train(
     track = Tracker(cfg, run_dir, world, steps)
     failed = True
     try:
-        with joined(world, cfg.train.timeout):
+        with process_group(world, cfg.train.timeout):
             with agreed():
                 if world.rank == 0:
                     with writing(run_dir / "config.toml"):
