@@ -22,7 +22,6 @@ from .core import UserError, find
 
 # %% ../nbs/31_wire.ipynb #3ac9fe8c
 BLOCK = 128  # weights that share a scale
-CHUNK = 2**18  # weights that a CPU works on at a time: what is computed from them stays in its cache
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Piece:
 
     @property
     def numel(self) -> int:
-        "How many elements it has."
+        "Number of its elements."
         return self.rows * self.columns
 
     def of(
@@ -44,7 +43,7 @@ class Piece:
         "The parameter in a flat tensor, as a matrix."
         return flat[self.start : self.start + self.numel].view(self.rows, self.columns)
 
-
+# %% ../nbs/31_wire.ipynb #4a761d7c
 def lay_out(
     params: list[Tensor],  # in any order
 ) -> tuple[list[Piece], int]:  # their places, and the size of the flat tensor
@@ -56,7 +55,7 @@ def lay_out(
         start += math.ceil(p.numel() / BLOCK) * BLOCK
     return pieces, start
 
-
+# %% ../nbs/31_wire.ipynb #252cf481
 def in_memory_order(
     p: Tensor,  # dense: contiguous in some order of its dimensions, such as channels_last
 ) -> Tensor:  # (p.numel(),), a view
@@ -64,6 +63,20 @@ def in_memory_order(
     return p.detach().as_strided((p.numel(),), (1,))
 
 # %% ../nbs/31_wire.ipynb #72f0eb9b
+CHUNK = 2**18  # weights that a CPU works on at a time: intermediate results stay in its cache
+
+
+def _reuse(out: Tensor | None, n: int, dtype: torch.dtype, like: Tensor) -> Tensor:
+    "An old tensor if it fits: the pages of a new one cost more time than writing to them."
+    fits = out is not None and out.shape == (n,) and out.dtype == dtype
+    return out if fits else torch.empty(n, dtype=dtype, device=like.device)
+
+
+def _chunks(x: Tensor) -> list[slice]:
+    size = CHUNK if x.device.type == "cpu" else max(len(x), 1)
+    return [slice(a, a + size) for a in range(0, len(x), size)]
+
+# %% ../nbs/31_wire.ipynb #e1ab7bf9
 class Wire:
     "fp32: the weights themselves."
 
@@ -111,34 +124,36 @@ class Wire:
             moves = [theirs[at].float() - mine for j, theirs in enumerate(messages) if j != me]
             x[at].add_(sum(moves[1:], moves[0]), alpha=1 / len(messages))
 
-
+# %% ../nbs/31_wire.ipynb #8f0d888d
 def group_seed(
     group: tuple[int, ...],  # its ranks
 ) -> int:
     "A number that all members of a group agree on."
     return zlib.crc32(repr(group).encode())
 
-
+# %% ../nbs/31_wire.ipynb #c9e3e4e9
 class Bf16(Wire):
     "bf16: eight significant bits of each weight."
 
     dtype = torch.bfloat16
     sums = False  # a sum of bf16 would be rounded on the way
 
+# %% ../nbs/31_wire.ipynb #49965938
+def _positive(scales: Tensor) -> Tensor:
+    "Scales to divide by: a block without any change has scale 0."
+    return scales.float().clamp_min_(1e-30)
 
-def _reuse(out: Tensor | None, n: int, dtype: torch.dtype, like: Tensor) -> Tensor:
-    "An old tensor if it fits: the pages of a new one cost more time than what is written there."
-    fits = out is not None and out.shape == (n,) and out.dtype == dtype
-    return out if fits else torch.empty(n, dtype=dtype, device=like.device)
+
+def _rows(flat: Tensor) -> np.ndarray:  # (blocks, BLOCK), the same memory
+    return flat.numpy().reshape(-1, BLOCK)
 
 
-def _chunks(x: Tensor) -> list[slice]:
-    size = CHUNK if x.device.type == "cpu" else max(len(x), 1)
-    return [slice(a, a + size) for a in range(0, len(x), size)]
+def _bits_of(scales: Tensor) -> np.ndarray:  # (blocks,) int16, the same memory
+    return scales.view(torch.int16).view(-1).numpy()
 
-# %% ../nbs/31_wire.ipynb #e1ab7bf9
+# %% ../nbs/31_wire.ipynb #c750a59e
 class Quantized(Wire):
-    "The change since the last exchange, rounded; subclasses say to what."
+    "The change since the group's latest exchange, rounded; subclasses say to what."
 
     sums = False
     bits: int  # of a code
@@ -161,6 +176,10 @@ class Quantized(Wire):
         "The nearest values that can be sent."
         raise NotImplementedError
 
+    def _loops(self) -> tuple[Callable, Callable] | None:
+        "`encode` and `mix` compiled for a CPU; None: tensor operations do it."
+        return None
+
     def _parts(self, message: Tensor) -> tuple[Tensor, Tensor]:  # codes (blocks, bytes) uint8, scales (blocks, 1) bf16
         width = BLOCK * self.bits // 8
         codes = len(message) // (width + 2) * width
@@ -170,8 +189,8 @@ class Quantized(Wire):
     def encode(self, x, state, me, out=None):
         message = _reuse(out, len(x) // BLOCK * (BLOCK * self.bits // 8 + 2), torch.uint8, x)
         codes, scales = self._parts(message)
-        if x.device.type == "cpu":
-            _loops(self.bits)[0](_rows(x), _rows(state[me]), codes.numpy(), scales.view(torch.int16).view(-1).numpy())
+        if x.device.type == "cpu" and (loops := self._loops()):
+            loops[0](_rows(x), _rows(state[me]), codes.numpy(), _bits_of(scales))
         else:
             self.encode_in_operations(x, state[me], codes, scales)
         return message
@@ -179,11 +198,11 @@ class Quantized(Wire):
     def encode_in_operations(
         self,
         x: Tensor,  # (size,) float32
-        known: Tensor,  # what the group believes x to be
+        known: Tensor,  # the group's copy of x; changed in place
         codes: Tensor,  # written: bytes
         scales: Tensor,  # written: a bf16 for each block
     ) -> None:
-        "What the compiled loop does, for a device whose own compiler is torch."
+        "Encode with tensor operations, as on a GPU."
         change = (x - known).view(-1, BLOCK)
         scales.copy_(self.scale(change))
         scale = _positive(scales)
@@ -198,36 +217,26 @@ class Quantized(Wire):
             if j == me:
                 continue
             codes, scales = self._parts(message)
-            if x.device.type == "cpu":
-                packed = codes.numpy(), scales.view(torch.int16).view(-1).numpy()
-                _loops(self.bits)[1](_rows(x), _rows(state[me]), _rows(state[j]), *packed, np.float32(1 / len(messages)))
+            if x.device.type == "cpu" and (loops := self._loops()):
+                loops[1](_rows(x), _rows(state[me]), _rows(state[j]), codes.numpy(), _bits_of(scales), np.float32(1 / len(messages)))
             else:
                 self.mix_in_operations(x, state[me], state[j], codes, scales, 1 / len(messages))
 
     def mix_in_operations(
         self,
         x: Tensor,  # (size,) float32, changed in place
-        mine: Tensor,  # what the group believes x to be
-        theirs: Tensor,  # what it believes the sender's weights to be; changed in place
+        mine: Tensor,  # the group's copy of x
+        theirs: Tensor,  # its copy of the sender's weights; changed in place
         codes: Tensor,  # of the message: bytes
         scales: Tensor,  # of the message: a bf16 for each block
         share: float,  # of the difference to take up
     ) -> None:
-        "What the compiled loop does, for a device whose own compiler is torch."
+        "Mix with tensor operations, as on a GPU."
         places = [codes >> self.bits * k & 2**self.bits - 1 for k in range(8 // self.bits)]
         theirs.view(-1, BLOCK).addcmul_(torch.cat(places, 1).float().sub_(self.middle), _positive(scales))
         x.add_(theirs - mine, alpha=share)
 
-
-def _positive(scales: Tensor) -> Tensor:
-    "A block without any change has scale 0, which nothing can be divided by."
-    return scales.float().clamp_min_(1e-30)
-
-
-def _rows(flat: Tensor) -> np.ndarray:  # (blocks, BLOCK), the same memory
-    return flat.numpy().reshape(-1, BLOCK)
-
-
+# %% ../nbs/31_wire.ipynb #10af254f
 class _Linear(Quantized):
     "Equal steps up to the block's largest change."
 
@@ -239,9 +248,12 @@ class _Linear(Quantized):
     def snap(self, change):
         return change.round_()
 
+    def _loops(self):
+        return _encoder(self.bits, self.middle, self.levels), _mixer(self.bits, self.middle)
+
 
 class Int8(_Linear):
-    "int8: the change since the last exchange in steps of 1/127 of the block's largest."
+    "int8: the change since the latest exchange in steps of 1/127 of the block's largest."
 
     bits = 8
     levels = 127
@@ -249,39 +261,58 @@ class Int8(_Linear):
 
 
 class Int4(_Linear):
-    "int4: the change since the last exchange in steps of 1/7 of the block's largest."
+    "int4: the change since the latest exchange in steps of 1/7 of the block's largest."
 
     bits = 4
     levels = 7
     middle = 8.0
 
-
+# %% ../nbs/31_wire.ipynb #f19fb2a1
 class Int2(Quantized):
-    "int2: the change since the last exchange as one of four values, 0.5 or 1.5 units up or down."
+    "int2: the change since the latest exchange as one of four values, 0.5 or 1.5 units up or down."
 
     bits = 2
     middle = 1.5
 
     def scale(self, change):
-        # For normally distributed changes the best unit is their standard deviation (Max 1960), which is 1.25 times their mean size;
-        # the mean size is safe where a few large values stand out, too: the error stays smaller than the change.
+        # For normally distributed changes the best unit is their standard deviation (Max 1960), which is 1.25 times their mean size.
+        # The mean size is safe where a few large values stand out, too: the error stays smaller than the change.
         return change.abs().mean(1, keepdim=True).mul_(1.25)
 
     def snap(self, change):
         return change.floor_().clamp_(-2, 1).add_(0.5)
 
-# %% ../nbs/31_wire.ipynb #8f0d888d
+    def _loops(self):
+        return _encoder(self.bits, self.middle, None), _mixer(self.bits, self.middle)
+
+# %% ../nbs/31_wire.ipynb #fa845143
 @cache
-def _loops(bits: int) -> tuple[Callable, Callable]:
-    "`encode` and `mix` of an integer wire, compiled. Arrays: rows of BLOCK weights, rows of bytes, and scales as the bits of bf16."
+def _bf16() -> tuple[Callable, Callable]:
+    "Compiled conversions: a float to the bits of bf16, and a scale's bits to a float above 0."
     from numba import njit
 
-    f32, i32, u8 = np.float32, np.int32, np.uint8
-    wire = {8: Int8, 4: Int4, 2: Int2}[bits]
-    places, width, mask, middle = 8 // bits, BLOCK * bits // 8, i32(2**bits - 1), f32(wire.middle)
-    levels = f32(getattr(wire, "levels", 0))
+    f32, i32 = np.float32, np.int32
 
-    @njit(fastmath={"reassoc", "nsz"})  # a sum in any order: that is what lets the processor take many weights at a time
+    @njit
+    def as_bf16(value):  # to nearest, ties to even
+        b = f32(value).view(i32)
+        return np.int16((b + i32(0x7FFF) + ((b >> i32(16)) & i32(1))) >> i32(16))
+
+    @njit
+    def positive(scale):
+        return max(i32(i32(scale) << i32(16)).view(f32), f32(1e-30))
+
+    return as_bf16, positive
+
+
+@cache
+def _scale(levels: int | None) -> Callable:
+    "Compiled `scale` of a block: its largest change over the levels; without levels, 1.25 times the mean size."
+    from numba import njit
+
+    f32, i32 = np.float32, np.int32
+
+    @njit(fastmath={"reassoc", "nsz"})  # a sum in any order, so that the processor takes many weights at a time
     def mean_size(x, known):
         total = f32(0)
         for j in range(BLOCK):
@@ -295,25 +326,29 @@ def _loops(bits: int) -> tuple[Callable, Callable]:
             most = max(most, f32(abs(x[j] - known[j])).view(i32))
         return i32(most).view(f32)
 
-    @njit
-    def as_bf16(value):  # to nearest, ties to even
-        b = f32(value).view(i32)
-        return np.int16((b + i32(0x7FFF) + ((b >> i32(16)) & i32(1))) >> i32(16))
+    steps = f32(levels or 0)
+    return njit(lambda x, known: mean_size(x, known) * f32(1.25)) if levels is None else njit(lambda x, known: largest(x, known) / steps)
 
-    @njit
-    def positive(scale):
-        return max(i32(i32(scale) << i32(16)).view(f32), f32(1e-30))
+# %% ../nbs/31_wire.ipynb #c8795c48
+@cache
+def _encoder(bits: int, middle: float, levels: int | None) -> Callable:
+    "Compiled `encode`: rows of weights and of their copy, rows of bytes, bits of bf16 scales."
+    from numba import njit
+
+    f32, i32, u8 = np.float32, np.int32, np.uint8
+    places, width, middle, of_four = 8 // bits, BLOCK * bits // 8, f32(middle), levels is None
+    (as_bf16, positive), scale_of = _bf16(), _scale(levels)
 
     @njit(nogil=True)
     def encode(x, known, codes, scales):
         code = np.empty(BLOCK, u8)
         for b in range(len(scales)):
             own, ref, out = x[b], known[b], codes[b]
-            scales[b] = as_bf16(mean_size(own, ref) * f32(1.25) if bits == 2 else largest(own, ref) / levels)
+            scales[b] = as_bf16(scale_of(own, ref))
             scale = positive(scales[b])
             for j in range(BLOCK):
                 d = own[j] - ref[j]
-                if bits == 2:
+                if of_four:
                     c = i32(d >= -scale) + i32(d >= f32(0)) + i32(d >= scale)
                 else:
                     c = i32(np.rint(d / scale)) + i32(middle)
@@ -324,6 +359,18 @@ def _loops(bits: int) -> tuple[Callable, Callable]:
                 for k in range(places):
                     byte |= i32(code[k * width + j]) << i32(bits * k)
                 out[j] = byte
+
+    return encode
+
+
+@cache
+def _mixer(bits: int, middle: float) -> Callable:
+    "Compiled `mix`: rows of weights, of the own and the sender's copy, bytes, scales, share."
+    from numba import njit
+
+    f32, i32 = np.float32, np.int32
+    places, width, mask, middle = 8 // bits, BLOCK * bits // 8, i32(2**bits - 1), f32(middle)
+    _, positive = _bf16()
 
     @njit(nogil=True)
     def mix(x, mine, theirs, codes, scales, share):
@@ -336,9 +383,9 @@ def _loops(bits: int) -> tuple[Callable, Callable]:
                     other[i] += (f32(c) - middle) * scale
                     own[i] += share * (other[i] - ref[i])
 
-    return encode, mix
+    return mix
 
-# %% ../nbs/31_wire.ipynb #605d7573
+# %% ../nbs/31_wire.ipynb #59da6d61
 class LowRank(Wire):
     "lowrank: half a power iteration of the difference of two workers' matrices."
 
@@ -356,38 +403,38 @@ class LowRank(Wire):
         bases = [torch.linalg.qr(torch.randn(p.columns, self.cfg.wire_rank, generator=g))[0] for p, g in zip(self.matrices, draw)]
         return [torch.zeros((), dtype=torch.int64)] + [b.to(x.device) for b in bases]
 
-    def _shapes(self, turn: int) -> list[tuple[int, int]]:
-        return [(p.columns if turn else p.rows, self.cfg.wire_rank) for p in self.matrices] + [(p.rows, p.columns) for p in self.rest]
+    def _shapes(self, phase: int) -> list[tuple[int, int]]:
+        return [(p.columns if phase else p.rows, self.cfg.wire_rank) for p in self.matrices] + [(p.rows, p.columns) for p in self.rest]
 
-    def _split(self, message: Tensor, turn: int) -> list[Tensor]:
-        shapes = self._shapes(turn)
+    def _split(self, message: Tensor, phase: int) -> list[Tensor]:
+        shapes = self._shapes(phase)
         return [part.view(shape) for part, shape in zip(message.split([math.prod(s) for s in shapes]), shapes)]
 
     @torch.no_grad()
     def encode(self, x, state, me, out=None):
-        turn, bases = int(state[0]), state[1:]
-        message = _reuse(out, sum(math.prod(s) for s in self._shapes(turn)), torch.float32, x)
-        for out, p, basis in zip(self._split(message, turn), self.matrices, bases):
-            torch.mm(p.of(x).T if turn else p.of(x), basis, out=out)
-        for out, p in zip(self._split(message, turn)[len(bases) :], self.rest):
+        phase, bases = int(state[0]), state[1:]
+        message = _reuse(out, sum(math.prod(s) for s in self._shapes(phase)), torch.float32, x)
+        for out, p, basis in zip(self._split(message, phase), self.matrices, bases):
+            torch.mm(p.of(x).T if phase else p.of(x), basis, out=out)
+        for out, p in zip(self._split(message, phase)[len(bases) :], self.rest):
             out.copy_(p.of(x))
         return message
 
     @torch.no_grad()
     def mix(self, x, messages, state, me):
-        turn, bases = int(state[0]), state[1:]
-        lower, higher = (self._split(m, turn) for m in messages)
+        phase, bases = int(state[0]), state[1:]
+        lower, higher = (self._split(m, phase) for m in messages)
         towards = 0.5 if me == 0 else -0.5
         for k, p in enumerate(self.matrices):
             difference = higher[k] - lower[k]
-            left, right = (bases[k], difference) if turn else (difference, bases[k])
+            left, right = (bases[k], difference) if phase else (difference, bases[k])
             p.of(x).addmm_(left, right.T, alpha=towards)
             state[1 + k] = torch.linalg.qr(difference)[0]
         for k, p in enumerate(self.rest, len(bases)):
             p.of(x).add_(higher[k] - lower[k], alpha=towards)
         state[0] = 1 - state[0]
 
-
+# %% ../nbs/31_wire.ipynb #05590677
 WIRES = {"fp32": Wire, "bf16": Bf16, "int8": Int8, "int4": Int4, "int2": Int2, "lowrank": LowRank}
 
 
