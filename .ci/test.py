@@ -104,7 +104,11 @@ def installers(tests: list[Test]) -> list[Test]:
 
 def preload() -> None:
     """Import what most notebooks import; nothing that starts a thread or looks at a GPU."""
-    import matplotlib.pyplot, nbdev.test, numba, pandas, seaborn, torch, torch.distributed, torchvision  # noqa: E401, F401
+    import nbdev.test, numba, pandas, seaborn  # noqa: E401, F401
+
+    from rscd_nb import processes
+
+    processes._import_all()
 
 
 def run_here(path: str, flags: list[str]) -> None:
@@ -112,6 +116,10 @@ def run_here(path: str, flags: list[str]) -> None:
     if path.endswith(".ipynb"):
         from nbdev.test import nbdev_test
 
+        from rscd_nb.processes import start_forkserver
+
+        if "rscd_nb.launch" in Path(path).read_text():
+            start_forkserver(clean=True)  # a fork of this process, before it starts threads: it need not import
         nbdev_test.__wrapped__(path=path, flags=" ".join(flags), n_workers=0)
     else:
         sys.argv = [path]
