@@ -260,20 +260,21 @@ def loader(
     Example: rscd bench loader data/synthetic --crop 176 --threads 2
     """
     from rscd_nb.dataset import read_dataset
-    from rscd_nb.loaderbench import bench_loaders, loader_markdown, save_loader_bench
+    from rscd_nb.bench import save_bench
+    from rscd_nb.loaderbench import bench_loaders, draw_loaders, loader_markdown
     from rscd_nb.track import provenance
 
     sizes, counts = _numbers(crop, "--crop"), _numbers(threads, "--threads")
     record = bench_loaders(read_dataset(path).train, sizes, counts, blocks) | {k: v for k, v in provenance().items() if k != "host"}
-    saved = save_loader_bench(record, out)
+    saved = save_bench(record, draw_loaders(record), out / "loader.json", loader_markdown(record))
     print(loader_markdown(record))
-    print(f"record, table and figure are in {saved}, {saved.with_suffix('.md').name} and {saved.with_suffix('.png').name}")
+    print(saved)
 
 # %% ../nbs/80_cli.ipynb #ea0da0e2
 def _chosen(methods: str) -> list[str]:
     "Methods that the command line names."
     from rscd_nb.core import nearest
-    from rscd_nb.netbench import METHODS
+    from rscd_nb.bench import METHODS
 
     names = [m.strip() for m in methods.split(",")]
     for name in names:
@@ -306,16 +307,17 @@ def bench_network_command(
 
     Example: sudo rscd bench network --rates 300mbit,100mbit
     """
-    from rscd_nb.netbench import METHODS, bench_network, draw_network, network_markdown, save_bench
+    from rscd_nb.bench import METHODS, save_bench
+    from rscd_nb.netbench import bench_network, draw_network, network_markdown
 
     if methods == "list":
         return print("\n".join(METHODS))
     names = _chosen(methods) if methods else list(METHODS)
     record = bench_network(rates.split(","), workers, {m: METHODS[m] for m in names}, model, crop, batch, blocks, straggle=straggle)
     table = network_markdown(record)
-    path = save_bench(record, draw_network(record)[0].figure, out / f"network{'-stragglers' * (straggle > 0)}.json", table)
+    saved = save_bench(record, draw_network(record)[0].figure, out / f"network{'-stragglers' * (straggle > 0)}.json", table)
     print(table)
-    print(f"record, table and figure are in {path}, {path.with_suffix('.md').name} and {path.with_suffix('.png').name}")
+    print(saved)
 
 # %% ../nbs/80_cli.ipynb #a22e9244
 @bench_app.command("wires")
@@ -329,15 +331,15 @@ def bench_wires_command(
     Example: rscd bench wires --mixing 100
     """
     from rscd_nb.model import find_model
-    from rscd_nb.netbench import save_bench
+    from rscd_nb.bench import save_bench
     from rscd_nb.wirebench import bench_wires, draw_wires, wires_table
 
     find_model(model)
     record = bench_wires(model, mixing=mixing)
     table = wires_table(record).to_markdown(index=False, disable_numparse=True)
-    path = save_bench(record, draw_wires(record)[0].figure, out / "wires.json", table)
+    saved = save_bench(record, draw_wires(record)[0].figure, out / "wires.json", table)
     print(table)
-    print(f"record, table and figure are in {path}, {path.with_suffix('.md').name} and {path.with_suffix('.png').name}")
+    print(saved)
 
 
 @bench_app.command("timeline")
@@ -355,13 +357,13 @@ def bench_timeline_command(
 
     Example: sudo rscd bench timeline --rate 1gbit
     """
-    from rscd_nb.netbench import save_bench
+    from rscd_nb.bench import save_bench
     from rscd_nb.timeline import SHOWN, bench_timeline, draw_timeline, timeline_sentences
 
     record = bench_timeline(rate, workers, _chosen(methods) if methods else SHOWN, model, crop, batch, steps)
-    path = save_bench(record, draw_timeline(record)[0].figure, out / "timeline.json")
+    saved = save_bench(record, draw_timeline(record)[0].figure, out / "timeline.json")
     print(*timeline_sentences(record), sep="\n")
-    print(f"record and figure are in {path} and {path.with_suffix('.png').name}")
+    print(saved)
 
 
 @bench_app.command("scaling")
@@ -376,13 +378,13 @@ def bench_scaling_command(
 
     Example: sudo rscd bench scaling --workers 2,4
     """
-    from rscd_nb.netbench import save_bench
+    from rscd_nb.bench import save_bench
     from rscd_nb.scaling import SCALED, bench_scaling, draw_scaling, scaling_sentences
 
     record = bench_scaling(_numbers(workers, "--workers"), rate, _chosen(methods) if methods else SCALED, blocks=blocks)
-    path = save_bench(record, draw_scaling(record)[0].figure, out / "scaling.json")
+    saved = save_bench(record, draw_scaling(record)[0].figure, out / "scaling.json")
     print(*scaling_sentences(record), sep="\n")
-    print(f"record and figure are in {path} and {path.with_suffix('.png').name}")
+    print(saved)
 
 # %% ../nbs/80_cli.ipynb #a777186e
 def _installed(package: str) -> str:

@@ -20,10 +20,10 @@ import seaborn as sns
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
-from .netbench import SHADES, rate_name
-from .netlab import parse_rate
+from .core import parse_rate, rate_name
+from .methods import colours_of, in_words
 from .rscd import CLASSES, surface
-from .runs import Run, Setting, arms_table, by_arm, describe_setting, epochs_frame, format_interval, format_ratio, in_words, interval, load_runs, paired, plain, reach, settings, sharing_a_machine, top1_difference
+from .runs import Run, Setting, arms_table, by_arm, epochs_frame, format_interval, format_ratio, interval, paired, plain, reach, settings, sharing_a_machine, top1_difference
 
 # %% ../nbs/71_findings.ipynb #78aa24dc
 _MARKERS = "osD^vPX*"
@@ -33,12 +33,9 @@ def arm_styles(
     runs: list[Run],  # of one setting
 ) -> dict[str, dict]:  # colour and marker of every arm, for matplotlib's plot
     "How an arm is drawn."
-    used, styles = Counter(), {}
-    for k, (arm, group) in enumerate(by_arm(runs).items()):
-        shades = SHADES[group[0].rule["strategy"]]
-        styles[arm] = {"color": shades[used[shades] % len(shades)], "marker": _MARKERS[k % len(_MARKERS)]}
-        used[shades] += 1
-    return styles
+    arms = by_arm(runs)
+    colours = colours_of([group[0].rule["strategy"] for group in arms.values()])
+    return {arm: {"color": colour, "marker": _MARKERS[k % len(_MARKERS)]} for k, (arm, colour) in enumerate(zip(arms, colours))}
 
 
 def _line(ax, frame: pd.DataFrame, x: str, y: str, style: dict, label: str) -> pd.DataFrame:

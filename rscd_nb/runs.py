@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['Setting', 'Run', 'read_metrics', 'read_run', 'load_runs', 'load_benches', 'settings', 'plain', 'describe_setting',
-           'interval', 'format_interval', 'format_ratio', 'arms_table', 'in_words', 'by_arm', 'paired', 'epochs_frame',
-           'compare', 'top1_difference', 'time_to_accuracy', 'reach', 'machine_of', 'sharing_a_machine', 'run_state',
-           'run_states', 'states_table']
+           'interval', 'format_interval', 'format_ratio', 'arms_table', 'by_arm', 'paired', 'epochs_frame', 'compare',
+           'top1_difference', 'time_to_accuracy', 'reach', 'machine_of', 'sharing_a_machine', 'run_state', 'run_states',
+           'states_table']
 
 # %% ../nbs/70_runs.ipynb #cb3feb2c
 import re
@@ -24,6 +24,7 @@ from scipy import stats
 
 from .config import TrainConfig, read_config
 from .core import UserError, is_held, read_json, read_jsonl
+from .methods import in_words, plot_order
 
 # %% ../nbs/70_runs.ipynb #45e2bef4
 class Setting(NamedTuple):
@@ -214,25 +215,7 @@ def arms_table(
         })  # fmt: skip
     return pd.DataFrame(rows)
 
-
-_STRATEGIES = {"allreduce": "All-Reduce", "decent-dp": "decent-dp", "gossip": "Gossip"}
-
-
-def in_words(
-    rule: dict,  # as `Run.rule`
-) -> str:  # such as "All-Reduce PowerSGD 4" or "Gossip int2, one-peer-exp"; a strategy or wire that is not known here has its own name
-    "A strategy with what tells it from the others of its kind."
-    strategy, wire, every = rule["strategy"], rule["wire"], rule["sync_every"]
-    if strategy == "allreduce" and wire == "fp32":
-        return f"local SGD, every {every} steps" if every > 1 else "All-Reduce"
-    if strategy == "decent-dp" and wire == "fp32" and every == 1:
-        return f"decent-dp, {rule['topology']}"
-    if wire == "lowrank":
-        wire = f"{'PowerSGD' if strategy == 'allreduce' else 'lowrank'} {rule['wire_rank']}"
-    where = "" if strategy == "allreduce" else f", {rule['topology']}"
-    return f"{_STRATEGIES.get(strategy, strategy)} {wire}{where}" + (f", every {every} steps" if every > 1 else "")
-
-# %% ../nbs/70_runs.ipynb #0f7626ce
+# %% ../nbs/70_runs.ipynb #68a02a83
 def by_arm(
     runs: list[Run],  # of one setting
 ) -> dict[str, list[Run]]:  # All-Reduce first, the plain one before its variants; raises UserError for two runs of one arm and seed
@@ -249,7 +232,7 @@ def by_arm(
         if twin := next((r for r in arms.get(label, []) if r.seed == run.seed), None):
             raise UserError(f"{twin.record['run']} and {run.record['run']} are the same arm with the same seed; remove one of them.")
         arms.setdefault(label, []).append(run)
-    return dict(sorted(arms.items(), key=lambda kv: (not _is_allreduce(kv[1][0]), in_words(kv[1][0].rule) != "All-Reduce", kv[0])))
+    return dict(sorted(arms.items(), key=lambda kv: (*plot_order(kv[1][0].rule), kv[0])))
 
 
 def _is_allreduce(run: Run) -> bool:

@@ -11,9 +11,10 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from .core import UserError
-from .netbench import METHODS, SHADES, bench_network, network_table, rate_name
-from .netlab import parse_rate
+from .bench import METHODS
+from .core import UserError, parse_rate, rate_name
+from .methods import colours_of
+from .netbench import bench_network
 from .topology import make_topology
 
 SCALED = ("DDP", "decent-dp one-peer-exp", "Gossip fp32", "Gossip int2")
@@ -41,7 +42,7 @@ def seconds_beyond(
 def bench_scaling(
     workers: Iterable[int] = (2, 4, 8),  # in all, one number after the other
     rate: str = "300mbit",  # the network's speed, as for `parse_rate`
-    methods: Iterable[str] = SCALED,  # names in `netbench.METHODS`
+    methods: Iterable[str] = SCALED,  # names in `bench.METHODS`
     model: str = "resnet18",  # torchvision's name
     crop: int = 32,  # pixels
     batch: int = 4,  # images a worker and step
@@ -57,6 +58,7 @@ def bench_scaling(
     benches = {n: bench_network([rate], n, chosen, model, crop, batch, blocks, seconds) for n in workers}
     first = next(iter(benches.values()))
     facts = {k: v for k, v in first.items() if k not in ("kind", "workers", "rows", "methods")}
+    facts |= {share: max(bench[share] for bench in benches.values()) for share in ("others", "stolen")}
     rows = [{"workers": n} | row for n, bench in benches.items() for row in _by_round(bench)]
     return {"kind": "bench-scaling", "mbit": mbit} | facts | {"methods": chosen, "rows": rows}
 
@@ -97,8 +99,7 @@ def draw_scaling(
     table, names = scaling_table(record), list(record["methods"])
     fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained", facecolor="white")
     strategies = [record["methods"][name]["strategy"] for name in names]
-    colours = [SHADES[strategy][strategies[:k].count(strategy) % len(SHADES[strategy])] for k, strategy in enumerate(strategies)]
-    for k, (name, colour, marker) in enumerate(zip(names, colours, "osD^vPX*")):
+    for k, (name, colour, marker) in enumerate(zip(names, colours_of(strategies), "osD^vPX*")):
         mine = table[table["method"] == name]
         n, aside = mine["workers"], mine["workers"] * 1.03 ** (k - (len(names) - 1) / 2)
         left.fill_between(n, mine["hidden"], mine["exposed"], color=colour, alpha=0.15, lw=0)

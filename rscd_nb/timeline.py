@@ -13,9 +13,9 @@ import time
 from collections.abc import Iterable
 from contextlib import contextmanager
 
-from .core import UserError
-from .netbench import METHODS, rate_name, set_up
-from .netlab import Network, network, parse_rate
+from .bench import METHODS, circumstances, set_up
+from .core import parse_rate
+from .netlab import Network, network
 
 SHOWN = ("DDP", "local SGD 4", "decent-dp one-peer-exp", "Gossip int2")
 COMPUTING = ("forward", "backward", "update")
@@ -190,13 +190,10 @@ def bench_timeline(
     steps: int = 8,  # that count, of each method
 ) -> dict:  # the record; raises UserError
     "Record some steps of worker 0 under every method."
-    from rscd_nb.track import provenance
-
     mbit = parse_rate(rate)
     base = {"model": model, "crop": crop, "val_resize": crop, "val_crop": crop, "batch_size": batch * workers, "sync_epochs": 0.0, "device": "cpu"}
-    with network(workers) as net:
+    with network(workers) as net, circumstances() as facts:
         diaries = net.run_workers(_worker, net, mbit, {m: METHODS[m] for m in methods}, base, steps)[0]
-    facts = {k: v for k, v in provenance().items() if k != "host"}
     setting = {"mbit": mbit, "workers": workers, "model": model, "crop": crop, "batch": batch, "threads": 1}
     return {"kind": "bench-timeline", **setting, **facts, "methods": diaries}
 

@@ -20,7 +20,8 @@ from .model import make_model
 from .optim import make_optimizer, no_decay
 from .rscd import CLASSES
 from .synthetic import render
-from .wire import WIRES, Piece, in_memory_order, lay_out
+from .track import provenance
+from .wire import WIRES, in_memory_order, lay_out
 
 MEASURED = {"fp32": ("fp32", 1), "bf16": ("bf16", 1), "int8": ("int8", 1), "int4": ("int4", 1), "int2": ("int2", 1), "lowrank 1": ("lowrank", 1), "lowrank 4": ("lowrank", 4)}
 NORMALISE = 127.5  # bytes to about -1 to 1
@@ -156,8 +157,6 @@ def bench_wires(
     "Measure every wire on the weights of a network in training."
     from tqdm import tqdm
 
-    from rscd_nb.track import provenance
-
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # sums in the same order wherever this runs
     cfg = TrainConfig(model=model, crop=crop, batch_size=batch, lr=lr, beta2=0.95)
@@ -180,7 +179,7 @@ def bench_wires(
         errors = {"message": None, "training": None} if kind == "lowrank" else {"message": message_error(wire, start), "training": error_in_training(wire, path)}
         rows.append({"wire": name, "bits": bits_a_weight(wire, start, weights)} | errors | mix_only(part, start[:end], spread, mixing))
     torch.set_num_threads(threads)
-    facts = {k: v for k, v in provenance().items() if k != "host"}
+    facts = provenance()  # it times nothing: company would not matter
     setting = {"model": model, "weights": weights, "crop": crop, "batch": batch, "trained": trained, "exchanges": exchanges, "apart": apart, "mixing": mixing, "mixed": sum(p.numel for p in first), "lr": lr, "images": per_class * len(CLASSES)}
     measured = {"losses": losses, "moved": _relative(path[-1], path[0]), "per_step": _relative(path[-1], path[-2])}
     return {"kind": "bench-wires", **setting, **facts, **measured, "rows": rows}
