@@ -42,6 +42,32 @@ def powersgd_bytes(
     return total
 
 # %% ../nbs/34_allreduce.ipynb #f8e2e32d
+def _settle_buckets(parallel: Parallel) -> None:
+    "Two passes over empty images; the gradients are of no use."
+    parallel.model.eval()  # BatchNorm's statistics stay as they are
+    for _ in range(2):
+        parallel(torch.zeros(2, 3, parallel.cfg.crop, parallel.cfg.crop, device=parallel.world.device)).sum().backward()
+    parallel.model.train()
+
+# %% ../nbs/34_allreduce.ipynb #b471ff08
+def _compress(ddp: nn.parallel.DistributedDataParallel, cfg: TrainConfig, sync_steps: int) -> PowerSGDState | None:
+    "Register the compression of gradients; the state that it keeps."
+    if cfg.wire == "bf16":
+        ddp.register_comm_hook(None, bf16_compress_hook)
+    if cfg.wire != "lowrank":
+        return None
+    # The two passes of `_settle_buckets` count as well, and are in full at any rate: gradients of zero have no directions to start from.
+    # Nor have gradients of a lower rank (a 3x3 kernel over a single pixel has rank 1) directions enough: without the epsilon they would be 0 / 0.
+    state = PowerSGDState(None, matrix_approximation_rank=cfg.wire_rank, start_powerSGD_iter=2 + sync_steps, random_seed=cfg.seed, orthogonalization_epsilon=1e-8)
+    ddp.register_comm_hook(state, powerSGD_hook)
+    return state
+
+# %% ../nbs/34_allreduce.ipynb #23d23bc6
+def _memories(state: PowerSGDState) -> dict[str, dict[int, torch.Tensor]]:
+    "By bucket: remainders, and factors of the step before."
+    return {"error": state.error_dict, "p": state.p_memory_dict, "q": state.q_memory_dict}
+
+# %% ../nbs/34_allreduce.ipynb #2c5756a9
 class AllReduce(Parallel):
     "Synchronous data parallelism: every worker takes the same step on the mean gradient."
 
@@ -66,19 +92,12 @@ class AllReduce(Parallel):
         self._optim = self.new_optimizer(list(self.model.named_parameters()))
         self._sched = self.new_scheduler(self._optim)
         self._hook_state = _compress(self._ddp, cfg, self.sync_steps)
-        self._settle_buckets()
-
-    def _settle_buckets(self) -> None:
-        "Two passes over empty images, whose gradients are thrown away."
-        self.model.eval()  # BatchNorm's statistics stay as they are
-        for _ in range(2):
-            self(torch.zeros(2, 3, self.cfg.crop, self.cfg.crop, device=self.world.device)).sum().backward()
-        self.model.train()
+        _settle_buckets(self)
         self._optim.zero_grad()
 
     @property
     def _is_local(self) -> bool:
-        "Whether the step under way is one of local SGD."
+        "True if the step under way is one of local SGD."
         return self.cfg.sync_every > 1 and self.steps >= self.sync_steps
 
     def _forward(self, images):
@@ -116,7 +135,7 @@ class AllReduce(Parallel):
     def state_dict(self):
         state = super().state_dict() | {"optimizers": [self._optim.state_dict()], "schedulers": [self._sched.state_dict()]}
         if hook := self._hook_state:
-            state["powersgd"] = {"iter": hook.iter, "error": hook.error_dict, "p": hook.p_memory_dict, "q": hook.q_memory_dict}
+            state["powersgd"] = {"iter": hook.iter} | _memories(hook)
         return state
 
     def load_state_dict(self, state):
@@ -126,18 +145,5 @@ class AllReduce(Parallel):
         if hook := self._hook_state:
             saved, here = state["powersgd"], self.world.device
             hook.iter = saved["iter"]
-            for name, memory in (("error", hook.error_dict), ("p", hook.p_memory_dict), ("q", hook.q_memory_dict)):
+            for name, memory in _memories(hook).items():
                 memory.update({bucket: tensor.to(here) for bucket, tensor in saved[name].items()})
-
-# %% ../nbs/34_allreduce.ipynb #b471ff08
-def _compress(ddp: nn.parallel.DistributedDataParallel, cfg: TrainConfig, sync_steps: int) -> PowerSGDState | None:
-    "Register the compression of gradients; the state that it keeps."
-    if cfg.wire == "bf16":
-        ddp.register_comm_hook(None, bf16_compress_hook)
-    if cfg.wire != "lowrank":
-        return None
-    # The two passes of `_settle_buckets` count as well, and are in full at any rate: gradients of zero have no directions to start from.
-    # Nor have gradients of a lower rank (a 3x3 kernel over a single pixel has rank 1) directions enough: without the epsilon they would be 0 / 0.
-    state = PowerSGDState(None, matrix_approximation_rank=cfg.wire_rank, start_powerSGD_iter=2 + sync_steps, random_seed=cfg.seed, orthogonalization_epsilon=1e-8)
-    ddp.register_comm_hook(state, powerSGD_hook)
-    return state

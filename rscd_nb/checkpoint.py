@@ -24,7 +24,7 @@ from .model import make_model
 from .parallel import Parallel
 from .world import agreed
 
-
+# %% ../nbs/40_checkpoint.ipynb #4c4c7b55
 def save(
     path: Path,  # the file; its folder is made
     state: dict,  # tensors, numbers and strings, nested as one likes
@@ -49,7 +49,7 @@ def _steps(folder: Path) -> dict[int, Path]:
     "The checkpoints of a run, whole or not."
     return {int(p.name[5:]): p for p in folder.glob("step-*") if p.name[5:].isdecimal()}
 
-
+# %% ../nbs/40_checkpoint.ipynb #6e735163
 def _tidy(folder: Path, newest: int, world_size: int, keep: int) -> None:
     "Delete what no run will go on from: all but the last complete checkpoints, and those of an attempt that went on from an earlier one."
     found = _steps(folder)
@@ -60,7 +60,7 @@ def _tidy(folder: Path, newest: int, world_size: int, keep: int) -> None:
         except OSError as e:
             _warn_once(f"the old checkpoint {found[n]} cannot be removed ({e.strerror or e}) and stays")
 
-
+# %% ../nbs/40_checkpoint.ipynb #1b0620de
 def save_checkpoint(
     run_dir: Path,  # the run's folder
     parallel: Parallel,  # the strategy, with the model in it
@@ -84,7 +84,7 @@ def save_checkpoint(
     if world.rank == 0:
         _tidy(folder, parallel.steps, world.size, keep)
 
-# %% ../nbs/40_checkpoint.ipynb #f942a34f
+# %% ../nbs/40_checkpoint.ipynb #9805e5c7
 def _read(path: Path, parallel: Parallel, step: int) -> tuple[dict | None, str]:
     "A worker's state from a checkpoint, or why it cannot be had."
     try:
@@ -107,7 +107,7 @@ def _read(path: Path, parallel: Parallel, step: int) -> tuple[dict | None, str]:
         size = path.stat().st_size if path.is_file() else 0
         return None, f"{getattr(e, 'strerror', None) or type(e).__name__}, {size} bytes"
 
-
+# %% ../nbs/40_checkpoint.ipynb #f942a34f
 def load_checkpoint(
     run_dir: Path,  # the run's folder
     parallel: Parallel,  # restored in place
@@ -147,7 +147,7 @@ def save_model(
     state = {"weights": model.state_dict(), "classes": list(classes), "train": cfg.train.model_dump(mode="json")}
     return save(run_dir / "checkpoints" / "model.pt", state)
 
-
+# %% ../nbs/40_checkpoint.ipynb #192240b1
 def load_model(
     run_dir: str | Path,  # a finished run
 ) -> tuple[nn.Module, list[str]]:  # the model on the CPU in evaluation mode, and its classes; raises UserError

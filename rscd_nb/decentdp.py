@@ -37,6 +37,30 @@ class _Handles(list):
         super().__setitem__(bucket, work and _Handle(work))
 
 # %% ../nbs/35_decentdp.ipynb #9718870a
+def _state_of(ddp) -> dict:
+    "State of the library's wrapper that the next step depends on; nothing may be pending."
+    return {
+        "optimizers": [o.state_dict() for o in ddp._optims],
+        "schedulers": [s.state_dict() for s in ddp._lr_schedulers],
+        "bucket_order": ddp._traced_param_ids,
+        "topology_step": ddp._step,
+        "pending": ddp._comm_blocks,
+    }
+
+
+def _restore(ddp, state: dict) -> None:
+    "Build the wrapper's buckets and fill them with a saved state."
+    ddp._traced_param_ids, ddp._step, ddp._initialized = list(state["bucket_order"]), state["topology_step"], True
+    ddp._initialize_params()
+    for optimizer, saved in zip(ddp._optims, state["optimizers"]):
+        optimizer.load_state_dict(saved)
+    for scheduler, saved in zip(ddp._lr_schedulers, state["schedulers"]):
+        scheduler.load_state_dict(saved)
+    for block, saved in zip(ddp._comm_blocks, state["pending"]):
+        block.copy_(saved)
+    ddp._comm_ops = _Handles(_Handle() for _ in ddp._comm_ops)
+
+# %% ../nbs/35_decentdp.ipynb #25150827
 class DecentDP(Parallel):
     "Gossip with the decent-dp library: mix with a few peers while the next step computes."
 
@@ -110,26 +134,11 @@ class DecentDP(Parallel):
 
     def state_dict(self):
         self._wait()
-        return super().state_dict() | {
-            "optimizers": [o.state_dict() for o in self._ddp._optims],
-            "schedulers": [s.state_dict() for s in self._ddp._lr_schedulers],
-            "bucket_order": self._ddp._traced_param_ids,
-            "topology_step": self._ddp._step,
-            "pending": self._ddp._comm_blocks,
-        }
+        return super().state_dict() | _state_of(self._ddp)
 
     def load_state_dict(self, state):
         super().load_state_dict(state)
-        ddp = self._ddp
-        ddp._traced_param_ids, ddp._step, ddp._initialized = list(state["bucket_order"]), state["topology_step"], True
-        ddp._initialize_params()
-        for optimizer, saved in zip(ddp._optims, state["optimizers"]):
-            optimizer.load_state_dict(saved)
-        for scheduler, saved in zip(ddp._lr_schedulers, state["schedulers"]):
-            scheduler.load_state_dict(saved)
-        for block, saved in zip(ddp._comm_blocks, state["pending"]):
-            block.copy_(saved)
-        ddp._comm_ops = _Handles(_Handle() for _ in ddp._comm_ops)
+        _restore(self._ddp, state)
 
     def close(self):
         self._wait()

@@ -63,6 +63,18 @@ def swap(
     return [_Staged(works, arrived, theirs)] if staged else works
 
 # %% ../nbs/36_exchange.ipynb #8fa4d86d
+def _share(message: Tensor, group: tuple[int, ...], process_group, summed: bool) -> Pending:
+    "Start to sum or gather the messages of a group of three or more."
+    n, m = message.numel(), len(group)
+    if summed:
+        messages = [message, message.clone()]
+        works, sent = [dist.all_reduce(messages[1], group=process_group, async_op=True)], n * 2 * (m - 1) // m
+    else:
+        messages = [torch.empty_like(message) for _ in group]
+        works, sent = [dist.all_gather(messages, message, group=process_group, async_op=True)], n * (m - 1)
+    return Pending(group, messages, works, sent * message.element_size())
+
+# %% ../nbs/36_exchange.ipynb #7b408111
 class Exchange:
     "Transport within the groups of a topology. All workers make it together, for process groups are made by all."
 
@@ -88,19 +100,13 @@ class Exchange:
         receive: Tensor | None = None,  # receive buffer of an earlier exchange, whose memory is used again if it fits
     ) -> Pending:
         "Start a message to the other members of a group."
-        n, m = message.numel(), len(group)
-        if m == 2:
-            me = group.index(self.rank)
-            fits = receive is not None and receive.shape == message.shape
-            theirs = receive if fits else torch.empty_like(message)
-            messages, works, sent = [message, theirs] if me == 0 else [theirs, message], swap(message, theirs, group[1 - me], self._channels[channel]), n
-        elif summed:
-            messages = [message, message.clone()]
-            works, sent = [dist.all_reduce(messages[1], group=self._groups[group], async_op=True)], n * 2 * (m - 1) // m
-        else:
-            messages = [torch.empty_like(message) for _ in group]
-            works, sent = [dist.all_gather(messages, message, group=self._groups[group], async_op=True)], n * (m - 1)
-        return Pending(group, messages, works, sent * message.element_size())
+        if len(group) > 2:
+            return _share(message, group, self._groups[group], summed)
+        me = group.index(self.rank)
+        fits = receive is not None and receive.shape == message.shape
+        theirs = receive if fits else torch.empty_like(message)
+        works = swap(message, theirs, group[1 - me], self._channels[channel])
+        return Pending(group, [message, theirs] if me == 0 else [theirs, message], works, message.numel() * message.element_size())
 
     def close(self) -> None:
         "Hang up, when all workers have come here: nobody hangs up on a peer that still listens."

@@ -21,7 +21,34 @@ from .topology import make_topology
 from .wire import find_wire, group_seed, in_memory_order, lay_out
 
 # %% ../nbs/37_gossip.ipynb #8d591470
-class Bucket:
+class _Flat:
+    "Parameters side by side in one flat tensor, of which they become views."
+
+    def __init__(self, named: list[tuple[str, Tensor]], device: torch.device):
+        self.names, self.params = [n for n, _ in named], [p for _, p in named]
+        self.pieces, size = lay_out(self.params)
+        self.flat = torch.zeros(size, device=device)
+        for p, view in zip(self.params, self.views(self.flat)):
+            in_memory_order(view).copy_(in_memory_order(p))
+            p.data = view
+
+    def views(
+        self,
+        flat: Tensor,  # laid out as `self.flat`
+    ) -> list[Tensor]:  # in the order of `self.params`, with their shapes
+        "Parameters, or gradients, as views of a flat tensor."
+        return [flat[piece.start : piece.start + p.numel()].as_strided(p.shape, p.stride()) for p, piece in zip(self.params, self.pieces)]
+
+    @property
+    def padding(self) -> Tensor:
+        "Places in `flat` between parameters. int2 has no code for \"no change\", so what lies there moves like a weight."
+        between = torch.ones(len(self.flat), dtype=torch.bool)
+        for piece in self.pieces:
+            between[piece.start : piece.start + piece.numel] = False
+        return between.nonzero().flatten().to(self.flat.device)
+
+# %% ../nbs/37_gossip.ipynb #6e131cba
+class Bucket(_Flat):
     "Parameters whose gradients are ready at about the same time: a flat tensor, a wire, an optimizer, and one exchange at a time."
 
     def __init__(
@@ -32,14 +59,9 @@ class Bucket:
         phase: int,  # sent at steps t with t % sync_every == phase
         channel: int,  # of the transport
     ):
-        self.names, self.params = [n for n, _ in named], [p for _, p in named]
-        self.phase, self.channel, self.device = phase, channel, parallel.world.device
-        self._pieces, size = lay_out(self.params)
-        self.flat = torch.zeros(size, device=self.device)
-        for p, view in zip(self.params, self.views(self.flat)):
-            in_memory_order(view).copy_(in_memory_order(p))
-            p.data = view
-        self.wire = find_wire(parallel.cfg.wire)(self._pieces, parallel.cfg)
+        super().__init__(named, parallel.world.device)
+        self.phase, self.channel = phase, channel
+        self.wire = find_wire(parallel.cfg.wire)(self.pieces, parallel.cfg)
         self.wire_state = {g: self.wire.initial_state(self.flat, len(g), seed=group_seed(g)) for g in groups}
         self.optimizer = parallel.new_optimizer(named)
         self.scheduler = parallel.new_scheduler(self.optimizer)
@@ -48,13 +70,6 @@ class Bucket:
         self.rounds = 0  # exchanges started
         self.send_buffer = self.receive_buffer = None  # messages of the exchange before, whose memory is used again
         self.missing = len(named)  # gradients still to come in this step
-
-    def views(
-        self,
-        flat: Tensor,  # laid out as `self.flat`
-    ) -> list[Tensor]:  # in the order of `self.params`, with their shapes
-        "Parameters, or gradients, as views of a flat tensor."
-        return [flat[piece.start : piece.start + p.numel()].as_strided(p.shape, p.stride()) for p, piece in zip(self.params, self._pieces)]
 
     def wait(self) -> None:
         "Wait for the pending exchange; it is mixed in by the next step."
@@ -68,7 +83,7 @@ class Bucket:
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "rounds": self.rounds,
-            "padding": self.flat[self._padding],
+            "padding": self.flat[self.padding],
             "wire": [[list(group), state] for group, state in self.wire_state.items()],
             "pending": self.pending and [list(self.pending.group), self.pending.messages],
             "memory": self.memory,
@@ -79,22 +94,14 @@ class Bucket:
         state: dict,  # by `state_dict`
     ) -> None:
         "Go on from a saved state."
-        here = lambda tensors: [t.to(self.device) for t in tensors]
+        here = lambda tensors: [t.to(self.flat.device) for t in tensors]
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.rounds = state["rounds"]
-        self.flat[self._padding] = state["padding"].to(self.device)
+        self.flat[self.padding] = state["padding"].to(self.flat.device)
         self.wire_state = {tuple(group): here(tensors) for group, tensors in state["wire"]}
         self.pending = state["pending"] and Pending(tuple(state["pending"][0]), here(state["pending"][1]))
-        self.memory = {name: t.to(self.device) for name, t in state["memory"].items()}
-
-    @property
-    def _padding(self) -> Tensor:
-        "Places in `flat` between parameters. int2 has no code for \"no change\", so what lies there moves like a weight."
-        between = torch.ones(len(self.flat), dtype=torch.bool)
-        for piece in self._pieces:
-            between[piece.start : piece.start + piece.numel] = False
-        return between.nonzero().flatten().to(self.device)
+        self.memory = {name: t.to(self.flat.device) for name, t in state["memory"].items()}
 
 # %% ../nbs/37_gossip.ipynb #92a8492e
 def _fill(named: list[tuple[str, Tensor]], limit_mb: float) -> list[list[tuple[str, Tensor]]]:
@@ -135,8 +142,66 @@ def _in_ready_order(parallel: Parallel) -> list[tuple[str, Tensor]]:
     dist.broadcast_object_list(shared := [order], 0)
     return [(n, named[n]) for n in shared[0]]
 
+# %% ../nbs/37_gossip.ipynb #255c1b35
+class _BucketWise(Parallel):
+    "Training in which each bucket is stepped as soon as its gradients are there."
+
+    def _divide(self, buckets: list[Bucket]) -> None:
+        "Step these buckets, in this order, from now on."
+        self.buckets, self._next = buckets, 0  # the next one to be stepped
+        self._hooks = [p.register_post_accumulate_grad_hook(lambda _, bucket=bucket: self._on_gradient(bucket)) for bucket in buckets for p in bucket.params]
+
+    def _step_bucket(self, bucket: Bucket) -> None:
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def _on_gradient(self, bucket: Bucket) -> None:
+        "Step every bucket that is complete, in the same order on all workers."
+        if self._accumulating or self._gradients.needs_all:
+            return
+        bucket.missing -= 1
+        while self._next < len(self.buckets) and not self.buckets[self._next].missing:
+            self._step_bucket(self.buckets[self._next])
+            self._next += 1
+
+    @torch.no_grad()
+    def step(self, loss):
+        with torch.enable_grad():
+            super().step(loss)
+        if self._accumulating:
+            return
+        if self._gradients.apply():
+            for bucket in self.buckets[self._next :]:  # all of them, or those with parameters that got no gradient
+                self._step_bucket(bucket)
+        else:
+            for bucket in self.buckets:
+                bucket.optimizer.zero_grad()
+        self._next = 0
+        for bucket in self.buckets:
+            bucket.scheduler.step()
+            bucket.missing = len(bucket.params)
+
+    @property
+    def lr(self):
+        return self.buckets[0].scheduler.get_last_lr()[0]
+
+    def state_dict(self):
+        buckets = [bucket.state_dict() for bucket in self.buckets]  # first, for it waits for what is pending
+        return super().state_dict() | {"buckets": buckets}
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        for bucket, saved in zip(self.buckets, state["buckets"]):
+            bucket.load_state_dict(saved)
+
+    def close(self):
+        for bucket in self.buckets:
+            bucket.wait()
+        for hook in self._hooks:  # autograd holds them where Python's garbage collector does not look
+            hook.remove()
+
 # %% ../nbs/37_gossip.ipynb #c043d7df
-class Gossip(Parallel):
+class Gossip(_BucketWise):
     "Decentralized data parallelism: mix with a few peers, in the configured wire format, while the next step computes."
 
     takes = {}  # whatever the configuration has
@@ -154,14 +219,12 @@ class Gossip(Parallel):
         self._forward = self.model
         self.topology = make_topology(cfg.topology, world.size, cfg.workers_per_node or world.local_size)
         self._bytes_sent = 0
-        self._next = 0  # the next bucket to be stepped
         groups = sorted({g for t in range(len(self.topology.rounds)) if len(g := self.topology.peers(world.rank, t)) > 1})
         share_mb = sum(p.numel() for p in self.parameters) * 4 / 2**20 / cfg.sync_every
         runs = _fill(_in_ready_order(self), min(cfg.bucket_mb or math.inf, share_mb / 2 if cfg.sync_every > 1 else math.inf))  # small enough for even phases
         phases = _phases([lay_out([p for _, p in named])[1] for named in runs], cfg.sync_every)
-        self.buckets = [Bucket(named, self, groups, phase, channel) for channel, (named, phase) in enumerate(zip(runs, phases))]
+        self._divide([Bucket(named, self, groups, phase, channel) for channel, (named, phase) in enumerate(zip(runs, phases))])
         self.exchange = Exchange(self.topology, world, cfg.timeout, channels=len(self.buckets))
-        self._hooks = [p.register_post_accumulate_grad_hook(lambda _, bucket=bucket: self._on_gradient(bucket)) for bucket in self.buckets for p in bucket.params]
         kept = sum(t.numel() * t.element_size() for b in self.buckets for state in b.wire_state.values() for t in state)
         logger.debug(f"{len(self.buckets)} buckets, {len(groups)} groups, wire states of {kept / 2**20:.0f} MiB")
 
@@ -212,59 +275,22 @@ class Gossip(Parallel):
             self.update(bucket)
             self.send(bucket)
 
-    @torch.no_grad()
-    def _on_gradient(self, bucket: Bucket) -> None:
-        "Step every bucket that is complete, in the same order on all workers."
-        if self._accumulating or self._gradients.needs_all:
-            return
-        bucket.missing -= 1
-        while self._next < len(self.buckets) and not self.buckets[self._next].missing:
-            self._step_bucket(self.buckets[self._next])
-            self._next += 1
-
-    @torch.no_grad()
-    def step(self, loss):
-        with torch.enable_grad():
-            super().step(loss)
-        if self._accumulating:
-            return
-        if self._gradients.apply():
-            for bucket in self.buckets[self._next :]:  # all of them, or those with parameters that got no gradient
-                self._step_bucket(bucket)
-        else:
-            for bucket in self.buckets:
-                bucket.optimizer.zero_grad()
-        self._next = 0
-        for bucket in self.buckets:
-            bucket.scheduler.step()
-            bucket.missing = len(bucket.params)
-
     @property
     def phases(self) -> dict[str, int]:
         "The phase of each parameter, by its name."
         return {name: bucket.phase for bucket in self.buckets for name in bucket.names}
 
     @property
-    def lr(self):
-        return self.buckets[0].scheduler.get_last_lr()[0]
-
-    @property
     def bytes_sent(self):
         return self._bytes_sent
 
     def state_dict(self):
-        buckets = [bucket.state_dict() for bucket in self.buckets]  # first, for it waits for what is pending
-        return super().state_dict() | {"bytes_sent": self._bytes_sent, "buckets": buckets}
+        return super().state_dict() | {"bytes_sent": self._bytes_sent}
 
     def load_state_dict(self, state):
         super().load_state_dict(state)
         self._bytes_sent = state["bytes_sent"]
-        for bucket, saved in zip(self.buckets, state["buckets"]):
-            bucket.load_state_dict(saved)
 
     def close(self):
-        for bucket in self.buckets:
-            bucket.wait()
-        for hook in self._hooks:  # autograd holds them where Python's garbage collector does not look
-            hook.remove()
+        super().close()
         self.exchange.close()

@@ -135,7 +135,7 @@ class GradientScale:
 
     @property
     def needs_all(self) -> bool:
-        "Whether every gradient must be there before any parameter may be updated."
+        "True if every gradient must be there before any parameter may be updated."
         return self.clip_norm is not None or self.fp16
 
     @torch.no_grad()
@@ -176,11 +176,8 @@ class GradientScale:
         self.scale, self._good_steps = state["scale"], state["good_steps"]
 
 # %% ../nbs/33_parallel.ipynb #020d4cff
-class Parallel:
-    "A model trained by several workers. Subclasses define the meaning of one step."
-
-    takes: dict[str, tuple] = {"wire": ("fp32",)}  # field of TrainConfig -> the values that this strategy can do; others are refused
-    min_workers = 1  # with fewer, All-Reduce takes its place
+class _Replica:
+    "A worker's copy of the model, with what makes its optimizer."
 
     def __init__(
         self,
@@ -199,19 +196,6 @@ class Parallel:
         for tensor in model.state_dict().values():
             dist.broadcast(tensor, 0)
         self._scored = deepcopy(self.model)
-
-    @classmethod
-    def check(
-        cls,
-        cfg: TrainConfig,  # names the strategy, and what belongs to it
-        world_size: int,  # workers
-        workers_per_node: int,  # as launched, or as overridden
-    ) -> None:  # raises UserError
-        "Refuse what this strategy is not known to do right."
-        for field, values in cls.takes.items():
-            if (value := getattr(cfg, field)) not in values:
-                choice = f"choose {', '.join(map(str, values))}" if len(values) > 1 else f"leave it at {values[0]}" if values[0] is not None else "leave it out"
-                raise UserError(f"train.{field} {value} is not for strategy {cfg.strategy}; {choice}, or choose another strategy.")
 
     def new_optimizer(
         self,
@@ -237,6 +221,26 @@ class Parallel:
         with torch.autocast(self.world.device.type, dtype, enabled=self.cfg.precision != "fp32"):
             return self._forward(images).float()
 
+# %% ../nbs/33_parallel.ipynb #63f96581
+class Parallel(_Replica):
+    "A model trained by several workers. Subclasses define the meaning of one step."
+
+    takes: dict[str, tuple] = {"wire": ("fp32",)}  # field of TrainConfig -> the values that this strategy can do; others are refused
+    min_workers = 1  # with fewer, All-Reduce takes its place
+
+    @classmethod
+    def check(
+        cls,
+        cfg: TrainConfig,  # names the strategy, and what belongs to it
+        world_size: int,  # workers
+        workers_per_node: int,  # as launched, or as overridden
+    ) -> None:  # raises UserError
+        "Refuse what this strategy is not known to do right."
+        for field, values in cls.takes.items():
+            if (value := getattr(cfg, field)) not in values:
+                choice = f"choose {', '.join(map(str, values))}" if len(values) > 1 else f"leave it at {values[0]}" if values[0] is not None else "leave it out"
+                raise UserError(f"train.{field} {value} is not for strategy {cfg.strategy}; {choice}, or choose another strategy.")
+
     @contextmanager
     def no_sync(self):
         "Steps inside only add to the gradients, as with torch's DDP: for every micro-batch except a step's last, forward pass included."
@@ -261,7 +265,7 @@ class Parallel:
 
     @property
     def drifts(self) -> bool:
-        "Whether workers' weights may differ between steps, so that there is a consensus distance."
+        "True if workers' weights may differ between steps, so that there is a consensus distance."
         return True
 
     @property

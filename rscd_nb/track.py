@@ -30,6 +30,8 @@ from .config import Config
 from .core import UserError, read_jsonl, write_atomic, writing
 from .world import World
 
+PACKAGES = ("rscd-nb", "torch", "torchvision", "decent-dp", "nvidia-dali-cuda110", "nvidia-dali-cuda120", "nvidia-dali-cuda130")  # their versions are recorded
+
 # %% ../nbs/41_track.ipynb #cd25d8df
 def _git(*args: str) -> str | None:
     try:
@@ -44,10 +46,7 @@ def _version(package: str) -> str | None:
     except PackageNotFoundError:
         return None
 
-
-PACKAGES = ("rscd-nb", "torch", "torchvision", "decent-dp", "nvidia-dali-cuda110", "nvidia-dali-cuda120", "nvidia-dali-cuda130")
-
-
+# %% ../nbs/41_track.ipynb #2e3d9542
 def provenance() -> dict:
     "Commit, versions and machine, for the record."
     import torch
@@ -80,7 +79,7 @@ class _LogFile:
                 print(f"cannot write {self._path}: {e.strerror}; lines are missing there", file=sys.stderr)
             self._said = True
 
-
+# %% ../nbs/41_track.ipynb #79981703
 def start_log(
     run_dir: Path,  # the run's folder
     rank: int,  # of this worker
@@ -98,7 +97,7 @@ def _answers(
     url: str,  # of a server
     seconds: float,  # how long to wait, for the look-up of its name as well
 ) -> bool:
-    "Whether a server answers, be it with a refusal."
+    "True if a server answers, be it with a refusal."
     found = []
 
     def ask():
@@ -116,7 +115,7 @@ def _answers(
     thread.join(seconds)
     return bool(found)
 
-
+# %% ../nbs/41_track.ipynb #5a0ed8c9
 def start_wandb(
     cfg: Config,  # the experiment
     run_dir: Path,  # the run's folder
@@ -146,7 +145,7 @@ def start_wandb(
         logger.warning(f"wandb does not work here and is left out: {e}")
         return None
 
-
+# %% ../nbs/41_track.ipynb #a4a5d6a2
 def _tell_wandb(run, line: dict) -> None:
     "Log a line of metrics, unless the server has had it from an earlier attempt."
     if line["step"] >= run.starting_step:
@@ -169,7 +168,7 @@ def _finish_wandb(run, failed: bool) -> None:
     run.finish(exit_code=int(failed))
     wandb.teardown()  # an offline run's file is whole only when wandb's service has ended
 
-# %% ../nbs/41_track.ipynb #1951251e
+# %% ../nbs/41_track.ipynb #a99e066a
 _WORDS = {"loss": "loss", "train_loss": "training loss", "val_loss": "validation loss", "distance": "consensus distance", "consensus": "consensus distance", "lr": "learning rate"}
 
 
@@ -187,7 +186,7 @@ def check_numbers(
     if name := _not_a_number(values):
         raise UserError(f"the {_WORDS.get(name, name)} of {arm} is no longer a number at step {step}; lower train.lr or lengthen train.warmup_epochs.")
 
-
+# %% ../nbs/41_track.ipynb #1951251e
 class Tracker:
     "Takes a run's numbers to files, wandb and the screen. Ranks other than 0 only log."
 
@@ -258,7 +257,7 @@ class Tracker:
 
     def record(
         self,
-        record: dict,  # by `make_record`
+        record: dict,  # what `train` returns
     ) -> None:  # raises UserError
         "Write the run's record: its presence says that the run finished."
         if self.main:
