@@ -49,8 +49,7 @@ class ComputeOnly(Parallel):
         self._forward = self.model
         self._optim = self.new_optimizer(list(self.model.named_parameters()))
 
-    def step(self, loss):
-        super().step(loss)
+    def finish(self):
         self._optim.step()
         self._optim.zero_grad()
 

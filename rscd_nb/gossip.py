@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.profiler import record_function
 
 from .core import UserError
-from .exchange import Exchange, Pending
+from .exchange import Pending, open_exchange
 from .parallel import Parallel
 from .topology import make_topology
 from .wire import find_wire, group_seed, in_memory_order, lay_out
@@ -68,7 +68,7 @@ class Bucket(_Flat):
         self.memory: dict[str, Tensor] = {}  # of an algorithm; saved in checkpoints
         self.pending: Pending | None = None
         self.rounds = 0  # exchanges started
-        self.send_buffer = self.receive_buffer = None  # messages of the exchange before, whose memory is used again
+        self.send_buffer: Tensor | None = None  # the message of the exchange before, whose memory is used again
         self.missing = len(named)  # gradients still to come in this step
 
     def wait(self) -> None:
@@ -165,11 +165,7 @@ class _BucketWise(Parallel):
             self._next += 1
 
     @torch.no_grad()
-    def step(self, loss):
-        with torch.enable_grad():
-            super().step(loss)
-        if self._accumulating:
-            return
+    def finish(self):
         if self._gradients.apply():
             for bucket in self.buckets[self._next :]:  # all of them, or those with parameters that got no gradient
                 self._step_bucket(bucket)
@@ -224,9 +220,10 @@ class Gossip(_BucketWise):
         runs = _fill(_in_ready_order(self), min(cfg.bucket_mb or math.inf, share_mb / 2 if cfg.sync_every > 1 else math.inf))  # small enough for even phases
         phases = _phases([lay_out([p for _, p in named])[1] for named in runs], cfg.sync_every)
         self._divide([Bucket(named, self, groups, phase, channel) for channel, (named, phase) in enumerate(zip(runs, phases))])
-        self.exchange = Exchange(self.topology, world, cfg.timeout, channels=len(self.buckets))
-        kept = sum(t.numel() * t.element_size() for b in self.buckets for state in b.wire_state.values() for t in state)
-        logger.debug(f"{len(self.buckets)} buckets, {len(groups)} groups, wire states of {kept / 2**20:.0f} MiB")
+        self.exchange = open_exchange(self.topology, world, cfg.timeout, channels=len(self.buckets))
+        if world.rank == 0:
+            kept = sum(t.nbytes for b in self.buckets for state in b.wire_state.values() for t in state)
+            logger.debug(f"{len(self.buckets)} buckets, {len(groups)} groups, wire states of {kept / 2**20:.0f} MiB")
 
     def mix(
         self,
@@ -263,10 +260,9 @@ class Gossip(_BucketWise):
         if len(group) == 1:
             return
         message = bucket.wire.encode(bucket.flat, bucket.wire_state[group], group.index(self.world.rank), bucket.send_buffer)
-        bucket.pending = self.exchange.start(message, group, bucket.channel, bucket.wire.sums, bucket.receive_buffer)
+        bucket.pending = self.exchange.start(message, group, bucket.channel, bucket.wire.sums)
         if len(group) == 2:
             bucket.send_buffer = None if message is bucket.flat else message
-            bucket.receive_buffer = next(m for m in bucket.pending.messages if m is not message)
         self._bytes_sent += bucket.pending.bytes
 
     def _step_bucket(self, bucket: Bucket) -> None:

@@ -100,10 +100,11 @@ def run_workers(
 # %% ../nbs/52_launch.ipynb #c5223302
 def run_id(
     cfg: Config,  # the experiment
-    world_size: int,  # workers
-) -> str:  # such as "synthetic-quick_decent-w4-s0-1f3a5b7c"
+    processes: int,  # workers, unless they are simulated
+) -> str:  # such as "synthetic-quick_decent-w4-s0-1f3a5b7c"; v16 for 16 virtual workers
     "The name of a run."
-    return f"{cfg.data.name}-{cfg.train.name}-w{world_size}-s{cfg.train.seed}-{cfg.hash[:8]}"
+    workers = f"v{cfg.train.simulate}" if cfg.train.simulate else f"w{processes}"
+    return f"{cfg.data.name}-{cfg.train.name}-{workers}-s{cfg.train.seed}-{cfg.hash[:8]}"
 
 
 def _lock_of(run_dir: Path, kind: str = "") -> Path:
@@ -218,6 +219,7 @@ def launch(
     device = pick_device(cfg.train.device)
     if device.type == "cpu" and cfg.train.device == "auto" and cluster and cluster.node == 0 and os.environ.get("SLURM_GPUS_ON_NODE"):
         logger.warning(f"this job was given GPUs, but torch sees none on {cluster.name}: it trains on the CPU")
+    nproc = 1 if cfg.train.simulate else nproc  # simulated workers share a process
     world_size = nproc * (cluster.nodes if cluster else 1)
     data = plan(cfg, world_size, nproc).data
     run_dir = expand(runs).absolute() / (run_id(cfg, world_size) + suffix)

@@ -119,7 +119,7 @@ class RoadImages(Dataset):
     min_scale: float | None = None  # None: centre windows, no flips
     seed: int = 0  # of windows and flips
     skip: bool = False  # bad images do not stop the run
-    pool: np.ndarray | None = None  # positions of images that may take the place of bad ones; None: those are left out
+    pools: tuple[np.ndarray, ...] = ()  # positions of each worker's images, of which one may take the place of a bad one; none: those are left out
 
     def encoded(
         self,
@@ -185,11 +185,11 @@ class RoadImages(Dataset):
             if not bad:
                 rng = np.random.default_rng([self.seed, epoch, position, 1])
             bad.append(position)
-            if self.pool is None:
+            if not self.pools:
                 return None, bad
             if len(bad) == 100:
                 raise UserError(f"{self.split.paths[position]} and 99 other images drawn to replace it cannot be decoded; check the data folder.")
-            position = int(rng.choice(self.pool))
+            position = int(rng.choice(next(pool for pool in self.pools if bad[0] in pool)))
 
     def __len__(self):
         return len(self.split)
@@ -386,17 +386,20 @@ def loader_class(
 def train_loader(
     cfg: Config,  # the experiment
     split: Split,  # the whole training split
-    shard: np.ndarray,  # this worker's positions in it
-    rank: int,  # of the worker
+    shards: dict[int, np.ndarray],  # rank -> positions in it, of the workers in this process: one, unless they are simulated
     world_size: int,  # workers
     device: torch.device,  # where batches go
 ) -> Loader:
-    "The worker's training batches: shuffled, randomly cropped and flipped."
+    "Training batches, shuffled, randomly cropped and flipped; of several workers, one after the other in each batch."
     t = cfg.train
-    count = steps_per_epoch(len(split), t.batch_size, world_size) * (t.batch_size // world_size)
-    images = RoadImages(split, t.crop, t.val_resize, t.min_scale, t.seed, cfg.data.on_bad_image == "skip", shard)
-    order = lambda epoch: epoch_order(shard, count, t.seed, epoch, rank)  # noqa: E731
-    return loader_class(cfg.data.loader)(images, order, t.batch_size // world_size, device, cfg.data.decode_threads)
+    steps, own = steps_per_epoch(len(split), t.batch_size, world_size), t.batch_size // world_size
+    images = RoadImages(split, t.crop, t.val_resize, t.min_scale, t.seed, cfg.data.on_bad_image == "skip", tuple(shards.values()))
+
+    def order(epoch):
+        each = [epoch_order(shard, steps * own, t.seed, epoch, rank).reshape(steps, own) for rank, shard in shards.items()]
+        return np.concatenate(each, axis=1).flatten()
+
+    return loader_class(cfg.data.loader)(images, order, own * len(shards), device, cfg.data.decode_threads)
 
 
 def eval_loader(

@@ -24,11 +24,12 @@ from torch.nn import functional as F
 from .checkpoint import load_checkpoint, save_checkpoint, save_model
 from .config import Config, TrainConfig, save_config
 from .core import Stopped, UserError, die_with_parent, write_atomic, writing
-from .strategies import check_strategy, make_parallel
 from .loader import Loader, epoch_order, eval_loader, loader_class, steps_per_epoch, train_loader
 from .model import find_model, make_model
-from .parallel import ConsensusSample, Parallel, consensus_distance, train_batch
-from .world import World, agreed, patience, process_group
+from .parallel import ConsensusSample, Parallel, consensus_distance
+from .simulate import check_memory, make_workers
+from .strategies import check_strategy
+from .world import World, agreed, patience, pick_device, process_group
 from .partition import partition, save_partition, shares
 from .preload import preload
 from .synthetic import recipe_of
@@ -46,14 +47,16 @@ class Plan:
 # %% ../nbs/42_train.ipynb #c88f893e
 def plan(
     cfg: Config,  # the experiment
-    world_size: int,  # workers
-    workers_per_node: int,  # as launched; cfg.train.workers_per_node overrides it
+    processes: int,  # workers, unless they are simulated
+    processes_per_node: int,  # as launched; cfg.train.workers_per_node overrides it
 ) -> Plan:  # raises UserError
     "Everything that can go wrong before workers meet, found in the order of cost: names, sizes, files."
-    t = cfg.train
+    t, world_size = cfg.train, cfg.train.simulate or processes
+    if t.simulate and processes > 1:
+        raise UserError(f"train.simulate {t.simulate} needs one process, not {processes}; set --nproc 1, or train.simulate=0 for real workers.")
     find_model(t.model)
     loader_class(cfg.data.loader)
-    check_strategy(t, world_size, t.workers_per_node or workers_per_node)
+    check_strategy(t, world_size, t.workers_per_node or t.simulate or processes_per_node)
     local = cfg.data.local_folder
     root = preload(cfg.data.root, local) if local else cfg.data.root
     data = read_dataset(root, cfg.data.on_bad_image)
@@ -62,6 +65,8 @@ def plan(
         raise UserError(f"train.accumulate {t.accumulate} does not divide a worker's {t.batch_size // world_size} images a step; choose another, or change train.batch_size.")
     steps = steps_per_epoch(len(data.train), t.batch_size, world_size)
     _try_shapes(cfg.train, len(data.classes), t.batch_size // world_size)
+    if t.simulate:
+        check_memory(make_model(t, len(data.classes)), t, pick_device(t.device))
     return Plan(data, shards, steps)
 
 # %% ../nbs/42_train.ipynb #dc2cb9b8
@@ -213,7 +218,7 @@ class _StepLog:
         self.parallel, self.track, self.progress = parallel, track, progress
         self.total = torch.tensor(progress.loss, device=parallel.world.device)
         self.trouble = Trouble(parallel.world)
-        self.sample = ConsensusSample(parallel.parameters) if parallel.drifts else None
+        self.sample = ConsensusSample([list(model.parameters()) for model in parallel.models]) if parallel.drifts else None
         self.lr = parallel.lr  # of the next update
         self.began = time.perf_counter()
         self.last = self.began, progress.images  # line of metrics
@@ -268,12 +273,13 @@ def _hindrance(log, *args, **values) -> UserError | None:
 # %% ../nbs/42_train.ipynb #f5e3edc0
 def _train_epoch(parallel: Parallel, loader: Loader, progress: _Progress, track: Tracker, stop: StopRequest) -> bool:
     "One pass over the worker's images, or the rest of one; False if it was asked to stop before its end."
-    parallel.model.train()
+    for model in parallel.models:
+        model.train()
     log, stopped = _StepLog(parallel, track, progress), False
     for images, labels in loader.epoch(progress.epochs, first=progress.batches):
         if stopped := stop():
             break
-        loss = train_batch(parallel, images, labels)
+        loss = parallel.train_batch(images, labels)
         log.step(loss, len(labels))
         if parallel.steps == parallel.cfg.max_steps:
             break
@@ -286,17 +292,19 @@ def _epoch_metrics(parallel: Parallel, loader: Loader, progress: _Progress) -> d
     dist.all_reduce(total := torch.tensor(progress.loss, dtype=torch.float64, device=parallel.world.device))
     mean_loss = total.item() * loader.batch_size / progress.images
     check_numbers(parallel.cfg.name, parallel.steps, train_loss=mean_loss)
-    return {"train_loss": mean_loss, "images_per_s": progress.images / progress.seconds}
+    return {"train_loss": mean_loss, "images_per_s": None if parallel.cfg.simulate else progress.images / progress.seconds}
 
 # %% ../nbs/42_train.ipynb #49c624e0
 def _epochs(cfg: Config, plan: Plan, parallel: Parallel, run_dir: Path, track: Tracker) -> tuple[list[dict], list[str]]:
     "Train, score and save; the metrics of the scored epochs, and the images that turned out to be bad. Raises Stopped."
     t, world = cfg.train, parallel.world
-    shard, local_batch = plan.shards[world.rank], t.batch_size // world.size
-    train = train_loader(cfg, plan.data.train, shard, world.rank, world.size, world.device)
+    local_batch, ranks = t.batch_size // parallel.workers, range(t.simulate) if t.simulate else (world.rank,)
+    shards = {rank: plan.shards[rank] for rank in ranks}
+    train = train_loader(cfg, plan.data.train, shards, parallel.workers, world.device)
     val = eval_loader(cfg, plan.data.val, np.arange(len(plan.data.val))[world.rank :: world.size], local_batch, world.device)
     bn_count = -(-t.bn_images // t.batch_size) * local_batch
-    calibration = eval_loader(cfg, plan.data.train, epoch_order(shard, bn_count, t.seed, 0, world.rank), local_batch, world.device)
+    order = np.concatenate([epoch_order(shard, bn_count, t.seed, 0, rank) for rank, shard in shards.items()])
+    calibration = eval_loader(cfg, plan.data.train, order, local_batch, world.device)
     progress, stop = _resume(run_dir, parallel, plan.data), StopRequest(world, t.timeout)
     with agreed():
         lines = [track.start(parallel.steps)]
@@ -313,13 +321,13 @@ def _epochs(cfg: Config, plan: Plan, parallel: Parallel, run_dir: Path, track: T
         progress = _Progress(epochs=epoch, train_seconds=progress.train_seconds + progress.seconds)
         if epoch == t.epochs or parallel.steps == t.max_steps or epoch % t.eval_every == 0:
             model = parallel.averaged(images for images, _ in calibration.epoch())
-            metrics |= evaluate(model, val, len(plan.data.classes)) | {"consensus": consensus_distance(parallel.model), "lr": parallel.lr, "bytes_sent": round(parallel.bytes_sent)}
-            scored.append({"epoch": epoch, "step": parallel.steps, "train_seconds": progress.train_seconds, **metrics})
+            metrics |= evaluate(model, val, len(plan.data.classes)) | {"consensus": consensus_distance(parallel.models), "lr": parallel.lr, "bytes_sent": round(parallel.bytes_sent)}
+            scored.append({"epoch": epoch, "step": parallel.steps, "train_seconds": None if t.simulate else progress.train_seconds, **metrics})
             with agreed():
                 track.log("epoch", **scored[-1])
                 if world.rank == 0:
                     save_model(run_dir, model, cfg, plan.data.classes)
-            logger.info("epoch {epoch}: train loss {train_loss:.3f}, val loss {val_loss:.3f}, top-1 {top1:.2f} %, top-5 {top5:.2f} %, lr {lr:.1e}, {images_per_s:.0f} images/s", **scored[-1])
+            logger.info("epoch {epoch}: train loss {train_loss:.3f}, val loss {val_loss:.3f}, top-1 {top1:.2f} %, top-5 {top5:.2f} %, lr {lr:.1e}" + ("" if t.simulate else ", {images_per_s:.0f} images/s"), **scored[-1])
         save_checkpoint(run_dir, parallel, t.keep_checkpoints, asdict(progress) | {"data": plan.data.digest})
     stop.wait()
     if not scored:
@@ -368,8 +376,9 @@ def _make_record(
         "arm": cfg.train.name,
         "data": {"name": cfg.data.name, "split": cfg.data.split, "classes": list(plan.data.classes), "counts": plan.data.counts(), "digest": plan.data.digest} | recipe,
         "config": json.loads(json.dumps(cfg.model_dump(mode="json")), parse_constant=str),  # JSON has no infinity: alpha = inf becomes a word
-        "world_size": parallel.world.size,
-        "workers_per_node": cfg.train.workers_per_node or parallel.world.local_size,
+        "world_size": parallel.workers,
+        "simulated": bool(cfg.train.simulate),  # workers of one process: times mean nothing, and are left out
+        "workers_per_node": cfg.train.workers_per_node or cfg.train.simulate or parallel.world.local_size,
         "device": parallel.world.device.type,
         "shares_gpu": parallel.world.shares_gpu,  # with other workers: times mean nothing
         "network": os.environ.get("RSCD_NETWORK"),  # the speed of an emulated one
@@ -384,7 +393,7 @@ def _make_record(
         "bytes_sent": final["bytes_sent"],  # by worker 0, to agree on a model
         "bad_images": {"left_out": list(plan.data.left_out), "met": bad},
         "times": {"train_seconds": final["train_seconds"], "total_seconds": total_seconds},  # total: of the last attempt, start-up and scoring included
-        "images_per_s": float(np.median([e["images_per_s"] for e in scored])),
+        "images_per_s": None if cfg.train.simulate else float(np.median([e["images_per_s"] for e in scored])),
         **facts,
     }
 
@@ -413,10 +422,10 @@ def train(
                     with writing(run_dir / "config.toml"):
                         save_config(cfg, run_dir / "config.toml")
                     with writing(run_dir / "partition.npz"):
-                        save_partition(run_dir, checked.data.train.labels, checked.shards, checked.data.classes, f"{cfg.data.name}, {cfg.data.split}, {world.size} workers")
+                        save_partition(run_dir, checked.data.train.labels, checked.shards, checked.data.classes, f"{cfg.data.name}, {cfg.data.split}, {len(checked.shards)} workers")
             _agree(cfg, checked.data)
             _describe(cfg, checked, world)
-            parallel = make_parallel(model, cfg.train, checked.steps_per_epoch, world)
+            parallel = make_workers(model, cfg.train, checked.steps_per_epoch, world)
             scored, bad = _epochs(cfg, checked, parallel, run_dir, track)
             parallel.close()
             record = _make_record(cfg, checked, parallel, facts, scored, bad, time.perf_counter() - began, run_dir.name)
@@ -432,10 +441,13 @@ def _describe(cfg: Config, checked: Plan, world: World) -> None:
     "The first lines of the log: what is about to happen."
     n, t = len(checked.data.train), cfg.train
     sizes = [len(s) for s in checked.shards]
-    drawn = checked.steps_per_epoch * (t.batch_size // world.size)
+    workers = len(checked.shards)
+    drawn = checked.steps_per_epoch * (t.batch_size // workers)
     unseen, again = (sum(max(0, sign * (size - drawn)) for size in sizes) for sign in (1, -1))
-    logger.info(f"{t.name}: {t.model} with {t.strategy}, {world.size} workers on {world.device.type}, {checked.steps_per_epoch} steps an epoch of {t.batch_size} images")
+    logger.info(f"{t.name}: {t.model} with {t.strategy}, {workers} {'simulated ' * bool(t.simulate)}workers on {world.device.type}, {checked.steps_per_epoch} steps an epoch of {t.batch_size} images")
     logger.info(f"{cfg.data.name}: {n} training and {len(checked.data.val)} validation images, {len(checked.data.classes)} classes, {cfg.data.split}, {min(sizes)} to {max(sizes)} images a worker")
+    if t.simulate:
+        logger.info(check_memory(make_model(t, len(checked.data.classes)), t, world.device))
     if checked.data.left_out:
         logger.warning(f"{len(checked.data.left_out)} images cannot be used and are left out; see them with: rscd data check {checked.data.root}")
     if unseen or again:
