@@ -112,6 +112,7 @@ def train(
     data: Annotated[Path, typer.Option(parser=given, help="TOML file of the data half.")] = Path("config/data/synthetic.toml"),
     train: Annotated[Path, typer.Option(parser=given, help="TOML file of the training half.")] = Path("config/train/quick_decent.toml"),
     nproc: Annotated[int, typer.Option(help="Workers on this machine, or on each node of the job.", min=1)] = 4,
+    simulate: Annotated[Optional[int], typer.Option(metavar="N", help="Train N virtual workers in one process instead: the accuracy of N workers, without their cluster. Short for --set train.simulate=N.", min=1)] = None,
     set: Annotated[Optional[list[str]], typer.Option(metavar="KEY=VALUE", help="Override a key, e.g. train.lr=1e-3; may be repeated.")] = None,
     runs: Annotated[Path, typer.Option(parser=given, help="Folder that run folders go to.")] = Path("runs"),
     restarts: Annotated[int, typer.Option(help="When a worker dies, start all again from the newest checkpoint, so many times (in a Slurm job: RSCD_RESTARTS).", min=0)] = 3,
@@ -128,6 +129,8 @@ def train(
 
     rscd train --data config/data/rscd.toml --set data.root=/scratch/RSCD --set train.topology=ring --nproc 8
 
+    rscd train --train config/train/quick_gossip.toml --simulate 16 --set train.batch_size=256
+
     sudo rscd train --train config/train/quick_gossip.toml --network 100mbit
     """
     from rscd_nb.cluster import Cluster
@@ -135,8 +138,10 @@ def train(
     from rscd_nb.netlab import train_in_network
     from rscd_nb.sweep import load_sweep
 
-    overrides = tuple(set or ())
+    overrides = (*(set or ()), *([f"train.simulate={simulate}"] if simulate else []))
     cfg = load_sweep(sweep, overrides).config(cell) if sweep else load_config(data, train, overrides)
+    if cfg.train.simulate and (network or slurm):
+        raise UserError("simulated workers share one process and need no network: leave out --simulate, or --network and --slurm.")
     if network and slurm:
         raise UserError("an emulated network starts its workers itself: leave out --slurm, or --network.")
     cluster = Cluster.from_slurm() if slurm else None
@@ -155,6 +160,7 @@ def sweep_command(
     slurm: Annotated[Optional[Path], typer.Option(parser=given, metavar="SCRIPT", help="Submit a job array with this script, such as slurm/4xA40.sh, and a report job after it.")] = None,
     account: Annotated[Optional[str], typer.Option("--account", "-A", help="Slurm's account, as for sbatch.")] = None,
     nproc: Annotated[int, typer.Option(help="Workers, when the sweep runs on this machine.", min=1)] = 4,
+    jobs: Annotated[int, typer.Option(help="Runs side by side on this machine, each with its share of the cores. For accuracy alone: such runs disturb each other's times.", min=1)] = 1,
     set: Annotated[Optional[list[str]], typer.Option(metavar="KEY=VALUE", help="Override a key in every run; may be repeated.")] = None,
     runs: Annotated[Path, typer.Option(parser=given, help="Folder that run folders go to.")] = Path("runs"),
     report: Annotated[Optional[Path], typer.Option(parser=given, help="Folder for the report; the folder report/ among the runs by default.")] = None,
@@ -166,11 +172,13 @@ def sweep_command(
 
     rscd sweep config/sweep/quick.toml
 
+    rscd sweep config/sweep/scale.toml --jobs 2
+
     rscd sweep config/sweep/study.toml --slurm slurm/8xA40.sh -A PROJECT
     """
     from rscd_nb.launch import launch
     from rscd_nb.report import write_reports
-    from rscd_nb.sweep import finished, load_sweep, submit, workers_of
+    from rscd_nb.sweep import finished, load_sweep, run_side_by_side, submit, workers_of
 
     this, report = load_sweep(file, tuple(set or ())), report or runs / "report"
     nodes, per_node = workers_of(slurm) if slurm else (1, nproc)
@@ -183,9 +191,12 @@ def sweep_command(
     this.check(nodes, per_node)
     if slurm:
         return print(submit(this, todo, slurm, runs, report, account) if todo else f"all {len(this)} runs have finished; nothing is submitted")
-    start_forkserver(clean=True)
+    if jobs > 1:
+        run_side_by_side(this, todo, jobs, nproc, runs)
+    else:
+        start_forkserver(clean=True)
     for i, cell in enumerate(this.cells):
-        if i in todo:
+        if i in todo and jobs == 1:
             logger.info(f"run {todo.index(i) + 1} of {len(todo)}: {' '.join(f'{k}={v}' for k, v in cell.items())}")
         launch(this.config(i), nproc, runs)  # skips a finished one, once it has seen that it was trained on these images
     write_reports(runs, report)
