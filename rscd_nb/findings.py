@@ -52,7 +52,7 @@ def draw_curves(
     "Top-1 over epochs, over training time and over what a worker has sent, and the distance between workers."
     frame, styles = epochs_frame(runs), arm_styles(runs)
     frame["gigabytes"] = frame.get("bytes_sent", pd.Series(np.nan, frame.index)) / 1e9
-    timed = frame[~frame["run"].isin({r.record["run"] for r in runs if r.disturbed})]
+    timed = frame[~frame["run"].isin({r.record["run"] for r in runs if r.untimed})]
     panels = [("epoch", "epoch", "top1", frame), ("train_seconds", "training time (s)", "top1", timed), ("gigabytes", "sent by a worker (GB)", "top1", frame.dropna(subset="gigabytes")), ("epoch", "epoch", "consensus", frame)]
     panels = [panel for panel in panels if len(panel[3])]
     fig, axes = plt.subplots(math.ceil(len(panels) / 2), 2, figsize=(8.6, 3.1 * math.ceil(len(panels) / 2) + 0.4), layout="constrained", squeeze=False)
@@ -327,7 +327,7 @@ def _briefly(setting: Setting) -> str:
     "A setting in few words; the report's headings have them all."
     s = setting
     data = plain(s.data) + (f" (recipe {s.recipe})" if s.recipe is not None else "")
-    return f"{s.model} on {data}, {s.split}, {s.workers} workers, {s.epochs} epoch{'s' * (s.epochs > 1)}" + (f", network of {rate_name(parse_rate(s.network))}" if s.network else "")
+    return f"{s.model} on {data}, {s.split}, {s.workers} {'simulated ' * s.simulated}workers, {s.epochs} epoch{'s' * (s.epochs > 1)}" + (f", network of {rate_name(parse_rate(s.network))}" if s.network else "")
 
 
 def headline_table(
@@ -338,7 +338,7 @@ def headline_table(
     for arm, pairs, base in paired(runs):
         if len(pairs) < 2:
             continue
-        hits = [] if any(run.disturbed for pair in pairs for run in pair) else reach(pairs)
+        hits = [] if any(run.untimed for pair in pairs for run in pair) else reach(pairs)
         gain = interval([np.log(a["train_seconds"] / b["train_seconds"]) for a, b in hits]) if hits else (-math.inf, math.nan)
         some = f" ({len(hits)} of {len(pairs)} seeds got there)" if len(hits) < len(pairs) else ""
         rows.append((arm != base, -len(hits) / len(pairs), -gain[0], {
@@ -360,7 +360,7 @@ def _points(pairs: list[tuple[Run, Run]]) -> str:
 def _headline_sentence(runs: list[Run], shared: list[Run]) -> str | None:
     "Which arm is nearly as good soonest, and what it ends with."
     shown = {}
-    for arm, pairs, base in paired([r for r in runs if not r.disturbed]):
+    for arm, pairs, base in paired([r for r in runs if not r.untimed]):
         hits = reach(pairs)
         if arm != base and len(hits) == len(pairs) > 1:
             shown[arm] = (*interval([np.log(a["train_seconds"] / b["train_seconds"]) for a, b in hits]), pairs)
@@ -419,8 +419,10 @@ def limits(
         said.append("`real_roads` is a few hundred photographs in 6 of RSCD's classes with approximate labels")
     if any(len(by_arm(group)) > 1 and len({r.rule["lr"] for r in group}) == 1 for group in settings(runs).values()):
         said.append("arms that are compared were trained at the same learning rate, which may suit one better than another")
-    if any(r.disturbed for r in runs):
+    if any(r.untimed for r in runs if not r.setting.simulated):
         said.append("no times are given for runs beside which the machine had work of another kind")
+    if any(r.setting.simulated for r in runs):
+        said.append("runs of simulated workers have no times")
     return "**Not shown.** " + ("; ".join(said)[:1].upper() + "; ".join(said)[1:] if said else "No images but those for validation were scored") + "."
 
 
