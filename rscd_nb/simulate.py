@@ -19,7 +19,6 @@ from .allreduce import AllReduce, allreduce_bytes
 from .config import TrainConfig
 from .core import UserError
 from .decentdp import DecentDP, messages_a_step
-from .exchange import VirtualWorld
 from .gossip import Gossip
 from .oracle import average
 from .parallel import Parallel
@@ -95,13 +94,13 @@ class _Replicas(Simulated):
     def __init__(self, model, cfg, steps_per_epoch, world):
         super().__init__(model, cfg, steps_per_epoch, world)
         per_node, mailbox = cfg.workers_per_node or cfg.simulate, {}
-        worlds = [VirtualWorld(rank, cfg.simulate, rank % per_node, per_node, world.device, mailbox=mailbox) for rank in range(cfg.simulate)]
+        worlds = [World(rank, cfg.simulate, rank % per_node, per_node, world.device, mailbox=mailbox) for rank in range(cfg.simulate)]
         self.virtual = [self._worker(deepcopy(self.model), steps_per_epoch, w) for w in worlds]
         self.model, self.parameters, self._finite = self.virtual[0].model, self.virtual[0].parameters, True
         for worker in self.virtual:
             worker._gradients.all_finite = lambda norm: self._finite
 
-    def _worker(self, model: nn.Module, steps_per_epoch: int, world: VirtualWorld) -> Parallel:
+    def _worker(self, model: nn.Module, steps_per_epoch: int, world: World) -> Parallel:
         raise NotImplementedError
 
     def _finish_all(self) -> None:

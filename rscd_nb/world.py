@@ -11,7 +11,7 @@ import os
 import re
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import torch
@@ -43,7 +43,8 @@ class World:
     local_rank: int  # of this worker on its node
     local_size: int  # workers on this node
     device: torch.device  # where it computes
-    shares_gpu: bool = False  # whether this node has more workers than GPUs
+    shares_gpu: bool = False  # True if this node has more workers than GPUs
+    mailbox: dict | None = field(default=None, compare=False)  # messages between simulated workers, who share a process; None: a real worker
 
     @classmethod
     def from_env(
