@@ -56,7 +56,7 @@ def _twins(root: Path, files: pd.DataFrame) -> list[list[tuple[str, str]]]:  # g
 # %% ../nbs/16_check.ipynb #94d2d54b
 @dataclass(frozen=True)
 class Findings:
-    "What a check has found."
+    "Results of a check."
     root: Path  # the data folder
     layout: str  # in words
     counts: pd.DataFrame  # images that can be used: a row per class, a column per split
@@ -96,7 +96,7 @@ def _layout(files: pd.DataFrame, facts: dict, good: pd.DataFrame) -> str:
 
 
 def _oddities(good: pd.DataFrame, facts: dict) -> dict[str, list[str]]:
-    "What is unusual about images that can be used. RSCD's photographs have one size; anybody else's may have any."
+    "Oddities of images that can be used. RSCD's photographs have one size; others may have any."
     odd = {note: group["path"].tolist() for note, group in good[good["note"] != ""].groupby("note")}
     if is_rscd(facts["classes"]):
         other = good[(good["width"] != SIZE[0]) | (good["height"] != SIZE[1])]

@@ -208,7 +208,7 @@ def runs_command(
     runs: Annotated[Path, typer.Option(parser=given, help="Folder with runs.")] = Path("runs"),
     watch: Annotated[bool, typer.Option("--watch", help="Show it anew every few seconds, until Ctrl-C.")] = False,
 ):
-    """What each run is doing: state, epoch, top-1, time left.
+    """Show the state of each run: epoch, top-1, time left.
 
     Example: rscd runs --watch
     """
@@ -337,7 +337,7 @@ def bench_wires_command(
     mixing: Annotated[int, typer.Option(help="Steps in which workers only mix.", min=1)] = 500,
     out: Annotated[Path, typer.Option(parser=given, help="Folder for record, table and figure.")] = Path("runs/bench"),
 ):
-    """What every wire loses: bits a weight, error of a message, drift of the workers' mean and distance to it, for a network in training.
+    """Measure the loss of every wire on a network in training: bits a weight, error of a message, drift of the workers' mean, distance to it.
 
     Example: rscd bench wires --mixing 100
     """
@@ -364,7 +364,7 @@ def bench_timeline_command(
     steps: Annotated[int, typer.Option(help="Steps of each method to record.", min=1)] = 8,
     out: Annotated[Path, typer.Option(parser=given, help="Folder for record and figure.")] = Path("runs/bench"),
 ):
-    """When a worker computes, waits and uses the network, in some steps of each strategy (needs root and iproute2).
+    """Draw the times at which a worker computes, waits and uses the network, for some steps of each strategy (needs root and iproute2).
 
     Example: sudo rscd bench timeline --rate 1gbit
     """
@@ -385,7 +385,7 @@ def bench_scaling_command(
     blocks: Annotated[int, typer.Option(help="Times that every method has its turn.", min=1)] = 3,
     out: Annotated[Path, typer.Option(parser=given, help="Folder for record and figure.")] = Path("runs/bench"),
 ):
-    """What methods cost beyond computing with more and more workers, beside the cost model (needs root and iproute2).
+    """Measure the cost of methods beyond computing, for growing numbers of workers, beside the cost model (needs root and iproute2).
 
     Example: sudo rscd bench scaling --workers 2,4
     """
@@ -409,7 +409,7 @@ def _installed(package: str) -> str:
 
 @app.command("env")
 def environment():
-    """What is installed here, which devices torch sees, and what is missing for what. Goes well with a bug report.
+    """List installed packages, the devices that torch sees, and missing tools with their use. For bug reports.
 
     Example: rscd env
     """

@@ -59,7 +59,7 @@ def node_names(
 
 # %% ../nbs/50_cluster.ipynb #fc2aedeb
 def _address_of(node: str) -> str:
-    "Where Slurm reaches a node."
+    "A node's address in Slurm."
     try:
         said = subprocess.run(["scontrol", "show", "node", node], capture_output=True, text=True, check=True, timeout=60).stdout
     except (OSError, subprocess.SubprocessError):
@@ -150,7 +150,7 @@ class Cluster:
         self,
         timeout: int = 300,  # seconds for all launchers to be there
     ) -> dict:
-        "What torchrun's launcher needs to know: each node has its place, and node 0 listens."
+        "Options of torchrun's launcher: each node has its place, and node 0 listens."
         return {
             "min_nodes": self.nodes, "max_nodes": self.nodes, "run_id": f"rscd-{self.job}", "rdzv_backend": "static", "rdzv_endpoint": f"{self.host}:{self.port}",
             "rdzv_configs": {"rank": self.node, "timeout": timeout},

@@ -59,7 +59,7 @@ class DataConfig(_Frozen):
 
     @property
     def name(self) -> str:
-        "What tables and figures call this data set: the name of its folder."
+        "Name of the data set in tables and figures: that of its folder."
         return self.root.absolute().name
 
     @property

@@ -224,7 +224,7 @@ def _warn_once(folder: str, why: str) -> None:
 
 
 def _alive(holder: str) -> bool:
-    "Whether the process that a holder file names may still run."
+    "True if the process that a holder file names may still run."
     host, _, pid = holder.strip().partition(" ")
     if host != platform.node() or not pid.isdecimal():
         return True  # cannot be told from here

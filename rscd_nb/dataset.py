@@ -47,7 +47,7 @@ ENDINGS = {".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".p
 
 @dataclass(frozen=True)
 class Look:
-    "What the outside of a file says."
+    "A file's format and size, or its fault, as seen from outside."
     bytes: int = 0  # size of the file
     width: int = 0  # pixels, as stored; 0 where the header cannot be read
     height: int = 0  # pixels, as stored
@@ -58,7 +58,7 @@ class Look:
 
 @dataclass(frozen=True)
 class _Header:
-    "What the beginning of an image says."
+    "Content of an image's header."
     width: int
     height: int
     start: int  # byte at which the picture begins
@@ -88,7 +88,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:  # marker, first b
 
 
 def _turned(exif: bytes) -> bool:
-    "Whether a camera noted that the picture is to be shown turned or mirrored."
+    "True if a camera noted that the picture is to be shown turned or mirrored."
     tiff = exif[6:]
     order = {b"II*\0": "little", b"MM\0*": "big"}.get(tiff[:4])
     if order is None:
@@ -169,7 +169,7 @@ def _kind(head: bytes) -> str | None:
 
 
 def _mismatch(head: bytes, kind: str | None, ending: str) -> str:
-    "Why a file is not the image that it should be; empty if it is."
+    "The reason why a file is not the image that it should be; empty if it is."
     wanted = ENDINGS.get(ending.lower())
     if kind in _READERS and wanted in (kind, None):
         return ""
@@ -242,7 +242,7 @@ def _visible(folder: Path) -> list[os.DirEntry]:
 
 
 def _homes(root: Path) -> dict[str, str]:  # split -> its folder
-    "Where the splits are; what is scored is `val`, wherever it lies."
+    "Folders of the splits; `val` is scored, wherever it lies."
     found = {}
     for split in SPLITS:
         if home := next((name for name in (split, FLAT.get(split)) if name and (root / name).is_dir()), None):
@@ -362,7 +362,7 @@ def for_all_files(
 
 
 def _state(root: Path, folders: list[_Folder]) -> list:
-    "What changes when files come, go or are renamed: the times of the folders that hold them."
+    "Times of the folders: they change when files come, go or are renamed."
     homes = sorted({path for f in folders for path in (f.path, os.path.dirname(f.path))} - {""})
     return [[path, os.stat(root / path).st_mtime_ns] for path in homes]
 
@@ -402,7 +402,7 @@ def _scan(root: Path) -> pa.Table:
 def facts_of(
     table: pa.Table,  # by `manifest`
 ) -> dict:  # classes: names in the order of labels; scored: the folder that is `val`; digest: of names, sizes and ends of all files
-    "What a manifest says of the data set as a whole."
+    "A manifest's facts about the data set as a whole."
     return json.loads(table.schema.metadata[b"rscd"])
 
 # %% ../nbs/12_dataset.ipynb #4b8308b3
@@ -410,7 +410,7 @@ _MANIFEST = ".rscd-manifest.parquet"
 
 
 def _places(root: Path) -> list[Path]:
-    "Where a folder's manifest may be: beside the data, or in the user's cache where the data is read-only."
+    "Possible paths of a folder's manifest: beside the data, or in the user's cache where the data is read-only."
     try:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:  # a user without a home
@@ -463,7 +463,7 @@ def manifest(
     fresh: bool = False,  # read everything again, whatever is remembered
     columns: list[str] | None = None,  # some of SCHEMA's; None: all
 ) -> pa.Table:  # one row per file, columns as in SCHEMA; raises UserError
-    "What is in a data folder: from the manifest if that is still true, else by reading it all."
+    "Content of a data folder: from the manifest if it is still true, else by reading all files."
     root = Path(root)
     places = _places(root)
     with once_per_node(str(root.absolute())):  # of the ranks on a node one reads the tree, the others find its manifest
@@ -523,7 +523,7 @@ class RoadData:
 
     @property
     def is_rscd(self) -> bool:
-        "Whether all classes are RSCD's, so that they have a friction, a material and an unevenness."
+        "True if all classes are RSCD's, with a friction, a material and an unevenness."
         return is_rscd(self.classes)
 
     def counts(self) -> dict[str, list[int]]:
@@ -532,7 +532,7 @@ class RoadData:
 
 # %% ../nbs/12_dataset.ipynb #8087a674
 def _no_split(root: Path, split: str) -> UserError:
-    "Why a folder without a split is not a data set, with the likely reason."
+    "The error of a folder without a split, with the likely reason."
     if (root / f"{split}.zip").is_file():
         return UserError(f"{root} holds {split}.zip, still packed; set data.preload to a folder on a local disk, such as $TMPDIR, to have it unpacked there.")
     folders = [e.name for e in _visible(root) if e.is_dir()]
@@ -546,7 +546,7 @@ def said_of_all(
     count: int,  # files, all there are
     problem: str,  # a `Look`'s, which they share
 ) -> str:
-    "What is wrong with every file of a folder, and what to do."
+    "The fault that all files of a folder share, and the remedy."
     kind, image, rest = problem.removeprefix("is a ").partition(" image")
     if not image:
         return f"none of the {count} files can be used: each {problem}"
@@ -588,7 +588,7 @@ def read_dataset(
 
 
 def _data_set(root: Path, table: pa.Table) -> RoadData:
-    "What a manifest says of a data set, without the files that cannot be used."
+    "The data set of a manifest, without the files that cannot be used."
     facts = facts_of(table)
     good, left_out = pc.equal(table["problem"], ""), []
     if not pc.all(good).as_py():
@@ -615,7 +615,7 @@ def _data_set(root: Path, table: pa.Table) -> RoadData:
 
 
 def _none_left(root: Path, bad: list[dict], split: str) -> UserError:
-    "Why a split has no image that can be used."
+    "The error of a split without an image that can be used."
     if not bad:
         return _no_split(root, split)
     return UserError(f"none of the {len(bad)} files in {os.path.dirname(os.path.dirname(bad[0]['path'])) or split} of {root} can be used ({bad[0]['path']} {bad[0]['problem']}); list them with: rscd data check {root}")

@@ -78,7 +78,7 @@ def _picture(width: int) -> widgets.Image:
 
 
 def _in_words(topology: Topology) -> str:
-    "What the figure does not say."
+    "Facts about a topology beside its figure."
     curve, rounds = mix_only(topology, 1000), len(topology.rounds)
     period = "Every step is the same." if rounds == 1 else f"The meetings come round after {rounds} steps."
     near = int(np.argmax(curve < 0.01))
@@ -128,7 +128,7 @@ def _points(lines: list[dict], x: str, y: str, kind: str = "epoch") -> tuple[lis
 
 
 def _curves(lines: list[dict]) -> list[tuple[list, list]]:
-    "What the four panels show of a run: loss, top-1 twice, distance."
+    "Points of a run's four panels: loss, top-1 twice, distance."
     loss = _points(lines, "step", "loss", "step")
     seen = sorted(zip(*_points(lines, "step", "distance", "consensus"))) + sorted(zip(*_points(lines, "step", "consensus")))
     apart = [(step, distance) for step, distance in sorted(set(seen)) if distance > 0]

@@ -32,7 +32,7 @@ _MARKERS = "osD^vPX*"
 def arm_styles(
     runs: list[Run],  # of one setting
 ) -> dict[str, dict]:  # colour and marker of every arm, for matplotlib's plot
-    "How an arm is drawn."
+    "Colour and marker of each arm."
     arms = by_arm(runs)
     colours = colours_of([group[0].rule["strategy"] for group in arms.values()])
     return {arm: {"color": colour, "marker": _MARKERS[k % len(_MARKERS)]} for k, (arm, colour) in enumerate(zip(arms, colours))}
@@ -168,7 +168,7 @@ def names_in_figure(
 def all_rscd(
     classes: list[str],  # of a record
 ) -> bool:
-    "Whether all classes are RSCD's, so that their names say what a road is like."
+    "True if all classes are RSCD's, whose names describe a road."
     return set(classes) <= set(CLASSES)
 
 
@@ -378,7 +378,7 @@ def _headline_sentence(runs: list[Run], shared: list[Run]) -> str | None:
 def accuracy_table(
     runs: list[Run],  # of any settings
 ) -> pd.DataFrame:  # a row per setting and decentralized arm, ready to print; empty where nothing can be compared
-    "What decentralized arms lose to All-Reduce with the same seeds, the skewed splits after the even one."
+    "Accuracy that decentralized arms lose to All-Reduce with the same seeds, the skewed splits after the even one."
     rows = []
     for setting, group in settings(runs).items():
         for _, pairs, _ in paired(group):
@@ -403,14 +403,14 @@ def generated(
 def of_few_photographs(
     runs: list[Run],  # of any settings
 ) -> bool:
-    "Whether some runs are on `real_roads`, the small collection of photographs in RSCD's classes."
+    "True if some runs are on `real_roads`, the small collection of photographs in RSCD's classes."
     return any(s.data == "real_roads" and len(s.classes) == 6 and all_rscd(s.classes) for s in settings(runs))
 
 
 def limits(
     runs: list[Run],  # all that are reported
 ) -> str:
-    "What these runs do not show."
+    "Limits of these runs."
     said = [] if any(r.record["device"] == "cuda" for r in runs) else ["nothing here was run on a GPU, and the workers of a run shared the processors of one machine"]
     if painted := generated(runs):
         names = " and ".join(f"`{name}`" for name in painted)
@@ -429,5 +429,5 @@ def limits(
 def findings(
     runs: list[Run],  # all that are reported
 ) -> list[str]:  # Markdown
-    "What to take home."
+    "The headline, and its limits."
     return [s for s in (_headline_sentence(headline_runs(runs), sharing_a_machine(runs)), limits(runs)) if s]

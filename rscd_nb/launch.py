@@ -330,7 +330,7 @@ _PASSING = ("PeerLost", "WorkerDied", "AcceleratorError", "DistBackendError", "D
 
 
 def _why(run_dir: Path, error: Exception, patience: float) -> Exception:
-    "What went wrong in some worker, in the words of the one where it began."
+    "The error of the worker where the failure began."
     if not isinstance(error, WorkerDied):
         rank, how = error.get_first_failure()
         if not (run_dir / "log" / f"failure-rank{rank}.json").exists():

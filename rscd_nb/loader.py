@@ -88,7 +88,7 @@ class BadImage(Exception):
 
 @dataclass(frozen=True)
 class Encoded:
-    "What a decoder needs."
+    "A decoder's input."
     data: np.ndarray  # the file's bytes, uint8
     window: tuple[int, int, int, int]  # top, left, height, width
     flip: bool  # mirror left and right

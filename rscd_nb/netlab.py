@@ -193,7 +193,7 @@ def train_in_network(
 
 # %% ../nbs/53_netlab.ipynb #7ffd83b7
 def main() -> None:
-    "What `Network.run_workers` starts in every namespace."
+    "Entry point of the processes that `Network.run_workers` starts, one in every namespace."
     folder, rank = Path(sys.argv[1]), os.environ["RANK"]
     fn, args = cloudpickle.loads((folder / "call").read_bytes())
     result = fn(*args)

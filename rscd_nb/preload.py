@@ -49,7 +49,7 @@ def _parts(member: str) -> list[str]:  # empty: not an image
 
 
 def _places(split: str, members: list[str]) -> dict[str, str]:  # member -> path in the copy
-    "Where the members of an archive belong."
+    "Target paths of an archive's members."
     found = {member: parts for member in members if (parts := _parts(member))}
     if not found:
         return {}
@@ -83,7 +83,7 @@ def _in_archive(path: Path, split: str) -> tuple[list[_Item], str]:  # and what 
 
 
 def _source(root: Path) -> tuple[str, list[_Item], list[str]]:  # digest, files, and what is left behind, in words; raises UserError
-    "What a data folder, or its archives, holds."
+    "Content of a data folder, or of its archives."
     if not root.is_dir():
         raise UserError(f"there is no data folder {root}; name the folder that holds train/ and val/, or train.zip and val.zip.")
     archives = {s: root / f"{s}.zip" for s in SPLITS if (root / f"{s}.zip").is_file() and not (root / s).is_dir()}
@@ -110,7 +110,7 @@ def _crc(path: Path) -> int:
 
 
 def _there(item: _Item, folder: Path) -> bool:
-    "Whether an earlier attempt has brought this file over."
+    "True if an earlier attempt has copied this file."
     path = folder / item.path
     try:
         return path.stat().st_size == item.bytes and (item.crc is None or _crc(path) == item.crc)
@@ -176,7 +176,7 @@ def _complete(folder: Path, items: list[_Item]) -> str:  # the copy's digest; ra
 
 
 def _is_whole(target: Path) -> bool:
-    "Whether a complete copy is there and still what it was: some machines clear old files away."
+    "True if a complete copy is there and unchanged: some machines clear old files away."
     try:
         return (target / _MARK).is_file() and read_json(target / _MARK).get("copy") == facts_of(manifest(target))["digest"]
     except (UserError, OSError):

@@ -44,7 +44,7 @@ def show_figure(
 
 
 def _cell(value):
-    "What stands in a cell of a table: a bar would end it."
+    "Text of a table's cell: a bar would end it."
     return re.sub(r"(?<!\\)\|", r"\\|", value) if isinstance(value, str) else value
 
 

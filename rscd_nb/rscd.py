@@ -33,7 +33,7 @@ COUNTS: dict[str, int] = dict(
 
 @dataclass(frozen=True)
 class Surface:
-    "What a class says about the road; None where the class does not say."
+    "Friction, material and unevenness of a class; None where its name does not say."
     friction: str  # dry, wet, water, fresh_snow, melted_snow or ice
     material: str | None  # asphalt, concrete, mud or gravel
     unevenness: str | None  # smooth, slight or severe
@@ -42,7 +42,7 @@ class Surface:
 def is_rscd(
     names: Iterable[str],  # of classes
 ) -> bool:
-    "Whether all classes are RSCD's, so that each has a `surface`."
+    "True if all classes are RSCD's, so that each has a `surface`."
     return set(names) <= set(CLASSES)
 
 

@@ -28,7 +28,7 @@ from .methods import in_words, plot_order
 
 # %% ../nbs/70_runs.ipynb #45e2bef4
 class Setting(NamedTuple):
-    "What two runs must share to be compared."
+    "Conditions that two runs must share to be compared."
     data: str  # the data folder's name
     recipe: int | None  # of the generator; None: photographs, or a record from before recipes were kept
     split: str  # over the workers
@@ -54,7 +54,7 @@ class Run:
 
     @property
     def setting(self) -> Setting:
-        "What it shares with the runs that it can be compared to."
+        "Conditions that it shares with comparable runs."
         t, d = self.record["config"]["train"], self.record["data"]
         images = sum(d["counts"]["train"]), sum(d["counts"]["val"])
         return Setting(
@@ -69,7 +69,7 @@ class Run:
 
     @property
     def top5_tells(self) -> bool:
-        "Whether top-5 says anything: of few classes, five guesses are most."
+        "True if top-5 is informative: of few classes, five guesses are most."
         return len(self.record["data"]["classes"]) > 10
 
     @property
@@ -83,7 +83,7 @@ class Run:
 
     @property
     def rule(self) -> dict:
-        "What makes an arm: every setting that can change its numbers, except the seed."
+        "Settings that define an arm: all that can change its numbers, except the seed."
         config = self.record["config"]
         train = TrainConfig.model_validate(config["train"]).model_dump(mode="json")  # an older version's record lacks the newer keys
         skip = {"name", "seed", "wandb", "log_every", "keep_checkpoints"}
@@ -100,7 +100,7 @@ def read_metrics(
 def read_run(
     run_dir: str | Path,  # of a finished run
 ) -> Run:  # raises UserError for one that is damaged
-    "What a finished run has left behind."
+    "Read a finished run's folder."
     run_dir, again = Path(run_dir), "delete it, and the command that trained the run writes it anew from the newest checkpoint; or remove the run's folder"
     try:
         run = Run(read_json(run_dir / "record.json", again), read_metrics(run_dir))
@@ -204,7 +204,7 @@ def format_ratio(
 def arms_table(
     runs: list[Run],  # of one setting
 ) -> pd.DataFrame:  # a row per arm, ready to print
-    "What a reader compares first."
+    "The table of arms: accuracy, time, distance."
     rows = []
     for arm, group in by_arm(runs).items():
         records, timed = [r.record for r in group], [r.record for r in group if not r.untimed]
@@ -325,7 +325,7 @@ def reach(
     pairs: list[tuple[Run, Run]],  # All-Reduce's run, and another with the same seed
     share: float = 0.95,  # of All-Reduce's final top-1
 ) -> list[tuple[dict, dict]]:  # the first epochs at which both were so good; only pairs in which the second got there
-    "When the runs of each pair reached the accuracy."
+    "First scored epochs at which both runs of a pair reach `share` of All-Reduce's final top-1."
     both = ((_first_at(a, share * a.record["final"]["top1"]), _first_at(b, share * a.record["final"]["top1"])) for a, b in pairs)
     return [(a, b) for a, b in both if b]
 
@@ -338,12 +338,12 @@ def _first_at(run: Run, top1: float) -> dict | None:
 def machine_of(
     run: Run,  # finished
 ) -> str:
-    "Where a run took place."
+    "The host of a run."
     return run.record.get("host") or run.record.get("machine", "")
 
 
 def _span(run: Run) -> tuple[float, float]:
-    "When a run's last attempt began and ended, seconds since 1970."
+    "Begin and end of a run's last attempt, seconds since 1970."
     began = datetime.fromisoformat(run.record["started"]).timestamp()
     return began, began + run.record["times"]["total_seconds"]
 
@@ -377,7 +377,7 @@ def run_state(
     run_dir: Path,  # the folder
     queue: dict[str, str],  # as `_queue` gives
 ) -> dict | None:  # what a row of the table needs; None for a folder that is no run
-    "How far a run is."
+    "Progress of a run."
     if not any((run_dir / name).is_file() for name in ("config.toml", "record.json")):  # reports/records keeps no config.toml
         return None
     finished, damaged, about, batch = (run_dir / "record.json").is_file(), None, {}, None
@@ -418,7 +418,7 @@ def _under_way(run_dir: Path, queue: dict[str, str], job: str | None) -> str:
 def run_states(
     runs: str | Path,  # folder of run folders
 ) -> list[dict]:  # as `run_state` gives, by name; raises UserError if there is no run
-    "How far every run is."
+    "Progress of every run."
     queue = _queue()
     folders = sorted(p for p in Path(runs).glob("*") if p.is_dir())
     states = [state for folder in folders if (state := run_state(folder, queue))]

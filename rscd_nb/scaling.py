@@ -24,7 +24,7 @@ def times_sent(
     strategy: str,  # allreduce; or one whose workers meet in pairs
     workers: int,  # in all
 ) -> float:
-    "How often a worker sends a message's bytes to agree: 2 (n - 1) / n for a ring All-Reduce (Patarasuk and Yuan 2009, doi 10.1016/j.jpdc.2008.09.002), of which a pair's, once, is the case n = 2."
+    "Bytes sent per worker, in message sizes: 2 (n - 1) / n for ring All-Reduce (Patarasuk and Yuan 2009, doi 10.1016/j.jpdc.2008.09.002), 1 for a pair."
     members = workers if strategy == "allreduce" else 2
     return 2 * (members - 1) / members
 
@@ -34,7 +34,7 @@ def seconds_beyond(
     mbit: float,  # speed of its cable, Mbit/s
     computing: float,  # seconds a step
 ) -> tuple[float, float]:  # with all the overlap there can be, and without any
-    "What communication adds to a step by the cost model."
+    "Seconds that communication adds to a step by the cost model."
     wire = sent * 8 / 1e6 / mbit
     return max(0.0, wire - computing), wire
 

@@ -26,7 +26,7 @@ GPUS = {"A40": 4, "A100": 4, "V100": 4, "T4": 8}  # as many of each on a node as
 
 # %% ../nbs/54_slurmlab.ipynb #acec0f7b
 def _path(daemon: str) -> str:
-    "Where a daemon lies; often outside a user's PATH."
+    "Path of a daemon, often outside a user's PATH."
     return shutil.which(daemon) or shutil.which(daemon, path="/usr/sbin:/sbin") or ""
 
 
@@ -101,7 +101,7 @@ class SlurmLab:
         self,
         job: int,  # its number
     ) -> dict[str, str]:
-        "What `scontrol show job` says, as a dictionary."
+        "Fields of `scontrol show job`."
         words = self.run("scontrol", "show", "job", str(job)).stdout.split()
         return dict(word.split("=", 1) for word in words if "=" in word)
 
@@ -120,7 +120,7 @@ class SlurmLab:
         return facts
 
     def idle(self) -> bool:
-        "Whether all nodes are up and have nothing to do."
+        "True if all nodes are up and idle."
         states = self.run("sinfo", "--noheader", "--Node", "--partition=lab", "--format=%T", check=False).stdout.split()
         return bool(states) and set(states) == {"idle"}
 

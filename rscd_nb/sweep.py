@@ -41,7 +41,7 @@ class Sweep:
         self,
         i: int,  # from 0
     ) -> Config:  # raises UserError
-        "What the i-th run trains."
+        "Configuration of the i-th run."
         if i >= len(self.cells):
             raise UserError(f"{self.path} has {len(self.cells)} runs, numbered from 0; there is no run {i}.")
         cell = self.cells[i]
@@ -149,7 +149,7 @@ def run_side_by_side(
 def workers_of(
     script: str | Path,  # one of slurm/*.sh
 ) -> tuple[int, int]:  # nodes, workers on each; raises UserError
-    "What a script's header asks for."
+    "Nodes and workers that a script's header asks for."
     try:
         header = Path(script).read_text()
     except OSError as e:

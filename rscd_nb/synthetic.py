@@ -287,7 +287,7 @@ BESIDE = dict(  # albedo, colour, roughness
 def roadside(
     s: Scene,  # painted on
 ):
-    "What lies beyond the edge of the road, on one side."
+    "Surroundings beyond the edge of the road, on one side."
     rng, (lumps, tufts), (fine,) = s.rng, s.look(clouds(1.2, 3), clouds(1.6, 6)), s.look(grain(4))
     what = rng.choice(list(BESIDE))
     albedo, colour, rough = BESIDE[what]
@@ -413,7 +413,7 @@ def sky(
     s: Scene,  # painted on
     ripple: np.ndarray,  # how far waves bend the view, px
 ) -> np.ndarray:  # mirrored light, (HEIGHT, WIDTH, 3)
-    "What water mirrors: clouds, and on most roads the crowns of trees."
+    "The scene that water mirrors: clouds, and on most roads the crowns of trees."
     rng, at = s.rng, (s.x + ripple, s.y + ripple)
     light = 0.55 + 0.05 * s.look(clouds(2.2, 24), scale=0.6, at=at)[0] + 0.1 * (1 - s.y / HEIGHT)
     crowns = edge(s.look(clouds(1.6, 6), scale=0.6, stretch=2, at=at)[0] + rng.uniform(-2.5, 1.2), 0.8)
@@ -567,7 +567,7 @@ def images_per_class(
     total: int,  # images of one split
     imbalance: bool,  # RSCD's proportions instead of equal numbers
 ) -> dict[str, int]:
-    "How many images each class gets: at least one, and `total` in all."
+    "Number of images of each class: at least one, and `total` in all."
     if not len(CLASSES) <= total <= VAL_START:
         bounds = f"{len(CLASSES)} to {VAL_START:,}"
         raise UserError(f"{total} synthetic images for a split of {len(CLASSES)} classes: ask for {bounds} images per split.")
@@ -609,7 +609,7 @@ def _write_all(folder: Path, jobs: list[tuple[str, str, int]], seed: int, worker
 
 # %% ../nbs/17_synthetic.ipynb #17fae705
 def _marker(root: Path) -> dict | None:
-    "What the marker file in `root` says; None without one that can be read."
+    "Content of the marker file in `root`; None without one that can be read."
     try:
         return json.loads((root / "synthetic.json").read_text())
     except (OSError, ValueError):

@@ -51,7 +51,7 @@ def minus(
 def length(
     lane: list[Span],  # without overlaps
 ) -> float:  # seconds
-    "How long something went on in all."
+    "Total seconds of an activity."
     return sum(end - begin for begin, end in lane)
 
 # %% ../nbs/64_timeline.ipynb #35542fdf
@@ -85,7 +85,7 @@ def busy(
     mbit: float,  # what the cable carries in each direction, Mbit/s
     share: float = 0.1,  # of that: what counts as busy; acknowledgements alone are less
 ) -> list[Span]:
-    "When the cable was busy in either direction; pauses of less than 5 ms are none, for the limiter lets bytes through in bursts."
+    "Intervals in which the cable was busy in either direction; pauses below 5 ms do not count, for the limiter sends in bursts."
     spans = []
     for (t, *before), (u, *after) in zip(readings, readings[1:]):
         moved = max(b - a for a, b in zip(before, after))
@@ -156,7 +156,7 @@ def _diary(net: Network, mbit: float | None, method: dict, base: dict, steps: in
 
 
 def _excerpt(lanes: dict[str, list[Span]], steps: list[Span]) -> dict:
-    "What of the lanes lies in some steps, in tenths of a millisecond since the first began."
+    "The part of the lanes within some steps, in tenths of a millisecond since the first began."
     zero, end = steps[0][0], steps[-1][1]
     shifted = lambda lane: [[round(a - zero, 4), round(b - zero, 4)] for a, b in lane]
     outside = [(float("-inf"), zero), (end, float("inf"))]

@@ -34,7 +34,7 @@ class Topology:
         rank: int,  # of the worker
         step: int,  # from 0
     ) -> tuple[int, ...]:
-        "Whom a worker averages with at a step, itself included."
+        "Ranks that a worker averages with at a step, itself included."
         return next(group for group in self.groups(step) if rank in group)
 
     def mixing_matrix(
@@ -48,7 +48,7 @@ class Topology:
         return matrix
 
     def period_matrix(self) -> np.ndarray:  # (world_size, world_size)
-        "What a whole period of meetings does: the product of its mixing matrices."
+        "Product of the mixing matrices of a whole period."
         return reduce(lambda product, t: self.mixing_matrix(t) @ product, range(len(self.rounds)), np.eye(self.world_size))
 
     def spectral_gap(self) -> float:  # in [0, 1]; 1: consensus is reached exactly
@@ -172,7 +172,7 @@ def mix_only(
     dim: int = 64,  # numbers in an opinion; more only make the curve smoother
     seed: int = 0,  # of the first opinions, and of the noise
 ) -> np.ndarray:  # (steps + 1,), root mean squared distance to the mean, 1 at step 0
-    "How far apart workers are when they do nothing but mix."
+    "Distance between workers that do nothing but mix."
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(topology.world_size, dim)).astype(np.float32)
     x /= np.linalg.norm(x - x.mean(0)) / np.sqrt(x.size)

@@ -202,7 +202,7 @@ class Trouble:
 # %% ../nbs/43_train.ipynb #cb019bf3
 @dataclass
 class _Progress:
-    "How far a run is, between two steps."
+    "Progress of a run, between two steps."
     epochs: int = 0  # finished
     batches: int = 0  # of the next one
     loss: float = 0.0  # this worker's sum over those batches, nats

@@ -79,7 +79,7 @@ def _relative(a: Tensor, b: Tensor) -> float:
 
 
 def _known(message: Tensor, state: list[Tensor], me: int) -> Tensor:
-    "What a peer knows of the weights after this message; for every wire but lowrank."
+    "The peer's copy of the weights after this message; for every wire but lowrank."
     return state[me] if state else message.float()
 
 
