@@ -75,7 +75,7 @@ def _machine() -> dict[str, int]:  # ticks since the machine's start
     user, nice, system, idle, iowait, irq, softirq, stolen = map(int, Path("/proc/stat").read_text().split(None, 9)[1:9])
     return {"computing": user + nice, "stolen": stolen, "all": user + nice + system + idle + iowait + irq + softirq + stolen}
 
-
+# %% ../nbs/60_bench.ipynb #3c843b57
 def _own() -> int:  # ticks
     "Computing of this process and its descendants, with those that have ended."
     parents, times = {}, {}

@@ -37,7 +37,7 @@ def _decode(root: str, paths: list[str]) -> list[str]:  # why an image cannot be
             says.append(f"cannot be decoded ({str(e).rstrip('.') or type(e).__name__})")
     return says
 
-
+# %% ../nbs/16_check.ipynb #136de054
 def _hash(root: str, paths: list[str]) -> list[str]:
     digests = []
     for path in paths:
@@ -75,7 +75,7 @@ class Findings:
         "No file that cannot be used, no photograph in two splits, and a run would take the rest."
         return not self.bad and not self.leaks and not self.refusal
 
-
+# %% ../nbs/16_check.ipynb #bed5510a
 def _sizes(files: pd.DataFrame) -> str:
     "The sizes of images, in pixels, from the smallest to the largest."
     sizes = files[["width", "height"]].drop_duplicates()
@@ -94,7 +94,7 @@ def _layout(files: pd.DataFrame, facts: dict, good: pd.DataFrame) -> str:
     scored = f", {facts['scored']} is scored because there is no val" if facts["scored"].startswith("test") else ""
     return f"{where}, {classes}, {_sizes(good) if len(good) else 'no image'}{scored}"
 
-
+# %% ../nbs/16_check.ipynb #0825f5aa
 def _oddities(good: pd.DataFrame, facts: dict) -> dict[str, list[str]]:
     "Oddities of images that can be used. RSCD's photographs have one size; others may have any."
     odd = {note: group["path"].tolist() for note, group in good[good["note"] != ""].groupby("note")}
@@ -104,7 +104,7 @@ def _oddities(good: pd.DataFrame, facts: dict) -> dict[str, list[str]]:
             odd[f"not of RSCD's {SIZE[0]}x{SIZE[1]} pixels, but of {_sizes(other)}"] = other["path"].tolist()
     return odd
 
-
+# %% ../nbs/16_check.ipynb #1f3d6b10
 def check_dataset(
     root: str | Path,  # the folder that holds train/ and val/, or RSCD as distributed
     deep: bool = False,  # decode every image as well
@@ -146,7 +146,7 @@ def _files(count: int) -> str:
 def _some(items: list[str], most: int) -> str:
     return "\n".join(f"    {item}" for item in items[:most]) + (f"\n    ... and {len(items) - most} more" if len(items) > most else "")
 
-
+# %% ../nbs/16_check.ipynb #fd928eff
 def _table(counts: pd.DataFrame, few: int = 60) -> list[str]:
     "Lines with the images of each class, or of the largest and the smallest classes."
     total, most = counts.sum(), int(counts.iloc[:, 0].max())
@@ -160,7 +160,7 @@ def _table(counts: pd.DataFrame, few: int = 60) -> list[str]:
         lines.append(f"... and {len(hidden):,} classes of {f'{least} to ' * (least < largest)}{largest} {counts.columns[0]} image{'s' * (largest != 1)}")
     return [*lines, row("total", total)]
 
-
+# %% ../nbs/16_check.ipynb #0d3cc266
 def findings_text(
     found: Findings,  # by `check_dataset`
     most: int = 20,  # files named of each kind
@@ -193,7 +193,7 @@ def _rgb(path: str) -> np.ndarray:  # (H, W, 3), uint8
             return np.asarray(image).astype(np.uint16)[..., None].repeat(3, -1) // 256
         return np.asarray(image.convert("RGB"))
 
-
+# %% ../nbs/16_check.ipynb #c5664c3f
 def contact_sheet(
     data: RoadData,  # whose images are shown
     columns: int = 8,  # images of each class
@@ -220,7 +220,7 @@ def contact_sheet(
         fig.suptitle(f"{len(rows)} of {n:,} classes", fontsize=10)
     return fig
 
-
+# %% ../nbs/16_check.ipynb #45a0af89
 def save_contact_sheet(
     root: str | Path,  # the data folder
     out: Path,  # a .png file
@@ -264,7 +264,7 @@ def convert(
         raise UserError(f"cannot write {out}: {e.strerror}.") from None
     return links
 
-
+# %% ../nbs/16_check.ipynb #6822277e
 def _link_all(root: Path, folder: Path, table, classes: list[str]) -> dict[str, int]:
     splits, labels, paths = (table[k].to_pylist() for k in ("split", "label", "path"))
     for split, label in set(zip(splits, labels)):

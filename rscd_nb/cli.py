@@ -21,7 +21,7 @@ from .config import load_config
 from .core import Stopped, UserError, cores, expand
 from .processes import Unfailing, start_forkserver
 
-
+# %% ../nbs/80_cli.ipynb #6ccb5f03
 def given(
     path: str,  # as a person wrote it
 ) -> Path:
@@ -56,7 +56,7 @@ def synthetic(
         raise UserError(f"cannot write {path}: {e.strerror}.") from None
     print(f"{train} training and {val} validation images are in {path}")
 
-
+# %% ../nbs/80_cli.ipynb #77a26bf0
 @data_app.command()
 def check(
     path: Annotated[Path, typer.Argument(parser=given, help="Folder with train/ and val/, or RSCD as distributed.")],
@@ -74,7 +74,7 @@ def check(
     if not found.clean:
         raise typer.Exit(1)
 
-
+# %% ../nbs/80_cli.ipynb #3edaac49
 @data_app.command()
 def show(
     path: Annotated[Path, typer.Argument(parser=given, help="Folder with train/ and val/, or RSCD as distributed.")],
@@ -91,7 +91,7 @@ def show(
 
     print(save_contact_sheet(path, out, columns=columns, split=split, seed=seed))
 
-
+# %% ../nbs/80_cli.ipynb #88554c92
 @data_app.command()
 def convert(
     path: Annotated[Path, typer.Argument(parser=given, help="RSCD as distributed: train, vali_20k, test_50k.")],
@@ -257,7 +257,7 @@ def _numbers(text: str, key: str) -> tuple[int, ...]:
         raise UserError(f"{key} {text!r}: expected numbers separated by commas, such as 1,2.")
     return numbers
 
-
+# %% ../nbs/80_cli.ipynb #e9199e95
 @bench_app.command()
 def loader(
     path: Annotated[Path, typer.Argument(parser=given, help="Folder with train/ and val/, or RSCD as distributed.")],
@@ -352,7 +352,7 @@ def bench_wires_command(
     print(table)
     print(saved)
 
-
+# %% ../nbs/80_cli.ipynb #b2de9cae
 @bench_app.command("timeline")
 def bench_timeline_command(
     rate: _Rate = "300mbit",
@@ -376,7 +376,7 @@ def bench_timeline_command(
     print(*timeline_sentences(record), sep="\n")
     print(saved)
 
-
+# %% ../nbs/80_cli.ipynb #592b1492
 @bench_app.command("scaling")
 def bench_scaling_command(
     workers: Annotated[str, typer.Option(help="Numbers of workers, separated by commas; powers of two.")] = "2,4,8",
@@ -406,7 +406,7 @@ def _installed(package: str) -> str:
     except PackageNotFoundError:
         return ""
 
-
+# %% ../nbs/80_cli.ipynb #aa80142d
 @app.command("env")
 def environment():
     """List installed packages, the devices that torch sees, and missing tools with their use. For bug reports.
@@ -455,7 +455,7 @@ def main() -> None:
         code = _complain(e, 75)
     sys.exit(code)
 
-
+# %% ../nbs/80_cli.ipynb #40b7e850
 def _complain(error: Exception, code: int) -> int:
     screen = Unfailing(sys.stderr)  # the terminal may be what is gone
     if int(os.environ.get("SLURM_NODEID", 0)) > 0 and code != 75:

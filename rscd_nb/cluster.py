@@ -24,7 +24,7 @@ def job_port(
     "The port at which a job's workers meet."
     return 20000 + job % 12000
 
-
+# %% ../nbs/50_cluster.ipynb #8161f004
 def interface_to(
     host: str,  # name or address
     port: int,  # any; nothing is sent
@@ -72,7 +72,7 @@ def _fact(name: str) -> str:  # raises UserError
         raise UserError(f"{name} is not set; --slurm is for jobs that srun starts: submit one of the scripts in slurm/ with sbatch.")
     return value
 
-
+# %% ../nbs/50_cluster.ipynb #ddf6f9b4
 @dataclass(frozen=True)
 class Cluster:
     "One node's view of a job that runs on several: one launcher a node."

@@ -22,7 +22,7 @@ from .core import UserError, expand, nearest, write_atomic
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
-
+# %% ../nbs/01_config.ipynb #846a3467
 class DataConfig(_Frozen):
     "Which images, and how they are split over the workers."
     root: Path = Field(Path("data/synthetic"), description="Folder that holds train/ and val/ (or RSCD as distributed).")
@@ -140,7 +140,7 @@ class TrainConfig(_Frozen):
             raise ValueError(f"{self.model} has one input size, but crop is {self.crop} and val_crop {self.val_crop}; make them equal")
         return self
 
-
+# %% ../nbs/01_config.ipynb #0d87fc14
 class Config(_Frozen):
     "One experiment: everything that can change its result."
     data: DataConfig = DataConfig()
@@ -165,7 +165,7 @@ def _read_toml(path: Path) -> dict:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise UserError(f"{path} is not valid TOML: {e}.") from None
 
-
+# %% ../nbs/01_config.ipynb #a26bea23
 def _apply(values: dict, override: str) -> None:
     key, eq, text = override.partition("=")
     half, dot, field = key.strip().partition(".")
@@ -181,7 +181,7 @@ def _apply(values: dict, override: str) -> None:
     plain_text = field in known and known[field].annotation in (str, Path)
     values[half][field] = text.strip() if plain_text and not isinstance(value, str) else value
 
-
+# %% ../nbs/01_config.ipynb #dcb9685c
 def _sentence(error: dict) -> str:
     "Pydantic's first complaint as one sentence."
     half, *rest = error["loc"] or ("configuration",)
@@ -192,7 +192,7 @@ def _sentence(error: dict) -> str:
     got = f" (got {error['input']!r})" if rest else ""
     return f"configuration key {key}: {error['msg'].removeprefix('Value error, ')}{got}."
 
-
+# %% ../nbs/01_config.ipynb #65aaef28
 def load_config(
     data: str | Path | None = None,  # TOML file of the data half; None: defaults
     train: str | Path | None = None,  # TOML file of the training half; None: defaults

@@ -76,7 +76,7 @@ def is_own(
     "Tell whether a name is FILE.py:NAME."
     return ".py:" in name
 
-
+# %% ../nbs/00_core.ipynb #7392a662
 def find(
     key: str,  # of the configuration, for the sentence of an error
     name: str,  # one of the known, or FILE.py:NAME
@@ -145,7 +145,7 @@ def replacing(
         temporary.unlink(missing_ok=True)
         raise
 
-
+# %% ../nbs/00_core.ipynb #b7e8e73f
 def write_atomic(
     path: str | Path,  # the file to write; its folder is made
     content: str | bytes,  # text is written as UTF-8
@@ -201,7 +201,7 @@ def read_json(
         raise UserError(f"{path} holds {type(found).__name__}, not an object; {advice}.")
     return found
 
-
+# %% ../nbs/00_core.ipynb #4d89860a
 def read_jsonl(
     path: str | Path,  # one JSON object a line; may not exist
 ) -> list[dict]:
@@ -236,7 +236,7 @@ def _alive(holder: str) -> bool:
         pass
     return True
 
-
+# %% ../nbs/00_core.ipynb #07969ccf
 def _take_file(place: Path) -> bool:
     "Make the file that names this process as the holder, unless another process holds it."
     for _ in range(2):
@@ -253,7 +253,7 @@ def _take_file(place: Path) -> bool:
                 continue
     return False
 
-
+# %% ../nbs/00_core.ipynb #3d4b85e5
 class Lock:
     "A file lock that ends with its process. A context manager around what the lock protects."
 
@@ -315,7 +315,7 @@ class Lock:
     def __exit__(self, *_) -> None:
         self.release()
 
-
+# %% ../nbs/00_core.ipynb #edf5f6ef
 def is_held(
     path: str | Path,  # of the lock's file
 ) -> bool | None:  # None: cannot be told
@@ -374,7 +374,7 @@ def _quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgr
                 break
     return allowed
 
-
+# %% ../nbs/00_core.ipynb #4750a318
 def cores() -> int:
     "Cores this process may use: under Slurm or in a container often fewer than the machine has."
     visible = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

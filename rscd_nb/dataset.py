@@ -55,7 +55,7 @@ class Look:
     problem: str = ""  # completes "FILE ..."; why it cannot be used
     note: str = ""  # worth knowing of a file that can be used
 
-
+# %% ../nbs/12_dataset.ipynb #e50360e2
 @dataclass(frozen=True)
 class _Header:
     "Content of an image's header."
@@ -86,7 +86,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:  # marker, first b
             return
         at = end
 
-
+# %% ../nbs/12_dataset.ipynb #7cc879ac
 def _turned(exif: bytes) -> bool:
     "True if a camera noted that the picture is to be shown turned or mirrored."
     tiff = exif[6:]
@@ -100,7 +100,7 @@ def _turned(exif: bytes) -> bool:
             return len(tag) == 12 and 2 <= int.from_bytes(tag[8:10], order) <= 8
     return False
 
-
+# %% ../nbs/12_dataset.ipynb #d80f1a6d
 def _jpeg(data: bytes) -> _Header | None:  # None if `data` ends before the picture
     frame, note = None, ""
     for marker, start, end in _segments(data):
@@ -139,7 +139,7 @@ def _png(data: bytes) -> _Header | None:  # None if `data` ends before the pictu
     note = _MOVES if b"acTL" in names else _CLEAR if colour in (4, 6) or b"tRNS" in names else note
     return _Header(int.from_bytes(data[16:20]), int.from_bytes(data[20:24]), at, end=b"IEND\xaeB`\x82", note=note)
 
-
+# %% ../nbs/12_dataset.ipynb #47a5f65e
 def _webp(data: bytes) -> _Header | None:  # None if `data` ends before the picture
     little = lambda a, b: int.from_bytes(data[a:b], "little")  # noqa: E731
     if len(data) < 30:
@@ -167,7 +167,7 @@ def _kind(head: bytes) -> str | None:
         return "WebP"
     return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
 
-
+# %% ../nbs/12_dataset.ipynb #48e0ebef
 def _mismatch(head: bytes, kind: str | None, ending: str) -> str:
     "The reason why a file is not the image that it should be; empty if it is."
     wanted = ENDINGS.get(ending.lower())
@@ -179,7 +179,7 @@ def _mismatch(head: bytes, kind: str | None, ending: str) -> str:
     wanted = f"a {wanted}" if wanted else "an image"
     return f"is {found}, not {wanted}" if found else f"is not {wanted}"
 
-
+# %% ../nbs/12_dataset.ipynb #ab908ca9
 def look_into(
     read: Callable[[int, int], bytes],  # called as read(count, at); less comes at the file's end
     size: int,  # of the file, bytes
@@ -204,7 +204,7 @@ def look_into(
         problem = "" if size >= found.least and found.end in end else "is cut short: its end is missing"
     return Look(size, found.width, found.height, mark, problem, found.note)
 
-
+# %% ../nbs/12_dataset.ipynb #e03c9de8
 def inspect(
     path: str,  # the file
 ) -> Look:
@@ -240,7 +240,7 @@ def _visible(folder: Path) -> list[os.DirEntry]:
     with os.scandir(folder) as entries:
         return sorted((e for e in entries if not e.name.startswith(".") and e.name not in LITTER), key=lambda e: e.name)
 
-
+# %% ../nbs/12_dataset.ipynb #177a7a30
 def _homes(root: Path) -> dict[str, str]:  # split -> its folder
     "Folders of the splits; `val` is scored, wherever it lies."
     found = {}
@@ -263,7 +263,7 @@ def _ask_about_slips(root: Path, where: dict[str, str]) -> None:  # raises UserE
             if close := difflib.get_close_matches(name.lower().replace("-", "_").replace(" ", "_"), CLASSES, n=1, cutoff=0.8):
                 raise UserError(f"{root / where[name]} is not a class of RSCD, as most others here are; did you mean {close[0]!r}? Rename it, or give a class of its own a name less alike.")
 
-
+# %% ../nbs/12_dataset.ipynb #2eee84dd
 def _class_names(
     root: Path,  # the data folder
     homes: dict[str, str],  # of its splits
@@ -282,14 +282,14 @@ def _class_names(
         raise UserError(f"{root} has {len(where):,} class folders; at most {MOST_CLASSES:,} will do: is {homes.get('train', 'train')}/<class>/ what is in it?")
     return tuple(sorted(where))
 
-
+# %% ../nbs/12_dataset.ipynb #e4f3a757
 def _must_be_utf8(name: str, what: str) -> None:  # raises UserError
     try:
         name.encode()
     except UnicodeEncodeError:
         raise UserError(f"{what} whose name is not valid UTF-8 ({name!r}); rename it.") from None
 
-
+# %% ../nbs/12_dataset.ipynb #e9ebf5ba
 def _folders(root: Path) -> tuple[list[_Folder], tuple[str, ...]]:  # raises UserError for what cannot be a class
     "The folders that hold images, in the order of splits and classes, and the classes."
     homes = _homes(root)
@@ -305,7 +305,7 @@ def _folders(root: Path) -> tuple[list[_Folder], tuple[str, ...]]:  # raises Use
         found += [_Folder(split, f"{homes[split]}/{name}", label[name]) for name in sorted(folders[split], key=label.get)]
     return found, classes
 
-
+# %% ../nbs/12_dataset.ipynb #e4ad1566
 def _names(root: Path, folder: _Folder) -> list[str]:
     names = [e.name for e in _visible(root / folder.path)]
     if not names and folder.label is not None:
@@ -339,7 +339,7 @@ _CHUNK = 1000  # files that a process takes at a time
 def _look_at(root: str, paths: list[str]) -> list[Look]:
     return [inspect(os.path.join(root, path)) for path in paths]
 
-
+# %% ../nbs/12_dataset.ipynb #0870ba33
 def for_all_files(
     task,  # called as task(root, some of the paths), returns a list; a function of a module, so that a started process finds it
     root: Path,  # the data folder
@@ -360,7 +360,7 @@ def for_all_files(
             raise UserError("a process that reads images did not start or was killed: in a script file, call this below `if __name__ == '__main__':`.") from None
     return results
 
-
+# %% ../nbs/12_dataset.ipynb #affde316
 def _state(root: Path, folders: list[_Folder]) -> list:
     "Times of the folders: they change when files come, go or are renamed."
     homes = sorted({path for f in folders for path in (f.path, os.path.dirname(f.path))} - {""})
@@ -373,7 +373,7 @@ def _settle(state: list) -> None:
     if 0 <= age < 0.05:
         time.sleep(0.05 - age)
 
-
+# %% ../nbs/12_dataset.ipynb #cf9f689e
 def _scan(root: Path) -> pa.Table:
     "Read the whole tree; raises UserError where the folders themselves are wrong."
     folders, classes = _folders(root)
@@ -398,7 +398,7 @@ def _scan(root: Path) -> pa.Table:
     facts = {"version": VERSION, "state": state, "classes": classes, "scored": _homes(root).get("val", "val"), "digest": known.hexdigest()}
     return table.replace_schema_metadata({"rscd": json.dumps(facts)})
 
-
+# %% ../nbs/12_dataset.ipynb #8b3b3660
 def facts_of(
     table: pa.Table,  # by `manifest`
 ) -> dict:  # classes: names in the order of labels; scored: the folder that is `val`; digest: of names, sizes and ends of all files
@@ -418,7 +418,7 @@ def _places(root: Path) -> list[Path]:
     own = hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:16]
     return [root / _MANIFEST, cache / "rscd-nb" / f"{root.absolute().name}-{own}.parquet"]
 
-
+# %% ../nbs/12_dataset.ipynb #f4851636
 def _load(root: Path, place: Path, columns: list[str] | None) -> pa.Table | None:
     "The manifest at a place, if it is there and still true."
     try:
@@ -434,7 +434,7 @@ def _load(root: Path, place: Path, columns: list[str] | None) -> pa.Table | None
     except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
         return None
 
-
+# %% ../nbs/12_dataset.ipynb #a5e6ae10
 def _save(table: pa.Table, places: list[Path]) -> None:
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
@@ -446,7 +446,7 @@ def _save(table: pa.Table, places: list[Path]) -> None:
             continue
     logger.debug(f"no manifest was kept: {' and '.join(str(place.parent) for place in places)} cannot be written")
 
-
+# %% ../nbs/12_dataset.ipynb #0a527e64
 @contextmanager
 def once_per_node(
     key: str,  # what must not be done twice at a time
@@ -457,7 +457,7 @@ def once_per_node(
     with Lock(folder / f"{hashlib.sha256(os.fsencode(key)).hexdigest()[:16]}.lock"):
         yield
 
-
+# %% ../nbs/12_dataset.ipynb #50200c78
 def manifest(
     root: str | Path,  # the data folder
     fresh: bool = False,  # read everything again, whatever is remembered
@@ -493,7 +493,7 @@ class Paths(Sequence):
             return [os.path.join(self.root, path) for path in self.relative[i].to_pylist()]
         return os.path.join(self.root, self.relative[int(i)].as_py())
 
-
+# %% ../nbs/12_dataset.ipynb #7e86054b
 @dataclass(frozen=True)
 class Split:
     "Files and labels of one split."
@@ -503,7 +503,7 @@ class Split:
     def __len__(self):
         return len(self.paths)
 
-
+# %% ../nbs/12_dataset.ipynb #d6e76132
 @dataclass(frozen=True)
 class RoadData:
     "A data set on disk."
@@ -541,7 +541,7 @@ def _no_split(root: Path, split: str) -> UserError:
     hint = f" Did you mean {meant}?" if meant else f" What is there: {', '.join(others[:5])}{', ...' * (len(others) > 5)}." if others else ""
     return UserError(f"{root} has no images in {split}/; expected {split}/<class>/*.jpg (or .png, .webp), or RSCD as distributed.{hint}")
 
-
+# %% ../nbs/12_dataset.ipynb #30bc17b2
 def said_of_all(
     count: int,  # files, all there are
     problem: str,  # a `Look`'s, which they share
@@ -553,7 +553,7 @@ def said_of_all(
     ending = next((ending for ending, inside in ENDINGS.items() if inside == kind), None)
     return f"all {count} files are {kind} images{rest}: {f'rename them to {ending}' if ending else 'save them in one of these formats'}"
 
-
+# %% ../nbs/12_dataset.ipynb #2e2f1a44
 def _check_bad(root: Path, table: pa.Table) -> None:
     bad = table.filter(pc.not_equal(table["problem"], ""))
     if not len(bad):
@@ -564,7 +564,7 @@ def _check_bad(root: Path, table: pa.Table) -> None:
     more = f" ({others} other file{'s' * (others > 1)} cannot be used either; list them with: rscd data check {root})" if others else ""
     raise UserError(f"{root / first['path']} {first['problem']}; replace it or remove it, or leave bad images out with data.on_bad_image=skip{more}.")
 
-
+# %% ../nbs/12_dataset.ipynb #555e3163
 def read_dataset(
     root: str | Path,  # folder with train/<class>/ and val/<class>/, or RSCD as distributed
     on_bad_image: Literal["stop", "skip"] = "stop",  # skip: leave out what cannot be used
@@ -586,7 +586,7 @@ def read_dataset(
         logger.info(f"{root} has no val/: {data.scored}/ is what is scored")
     return data
 
-
+# %% ../nbs/12_dataset.ipynb #8119b659
 def _data_set(root: Path, table: pa.Table) -> RoadData:
     "The data set of a manifest, without the files that cannot be used."
     facts = facts_of(table)
@@ -613,7 +613,7 @@ def _data_set(root: Path, table: pa.Table) -> RoadData:
     splits = [Split(Paths(root, paths[a:b]), position[label[a:b]]) if b > a else None for a, b in zip(ends, ends[1:])]
     return RoadData(root, tuple(classes[i] for i in present), *splits, facts["digest"], tuple(left_out["path"].to_pylist() if left_out else ()), facts["scored"])
 
-
+# %% ../nbs/12_dataset.ipynb #dcfd778a
 def _none_left(root: Path, bad: list[dict], split: str) -> UserError:
     "The error of a split without an image that can be used."
     if not bad:

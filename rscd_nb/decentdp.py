@@ -56,7 +56,7 @@ def _state_of(ddp) -> dict:
         "pending": ddp._comm_blocks,
     }
 
-
+# %% ../nbs/35_decentdp.ipynb #100ec020
 def _restore(ddp, state: dict) -> None:
     "Build the wrapper's buckets and fill them with a saved state."
     ddp._traced_param_ids, ddp._step, ddp._initialized = list(state["bucket_order"]), state["topology_step"], True

@@ -33,7 +33,7 @@ class _Picture(Figure):
         self.savefig(buffer, dpi=150, facecolor="white")
         return buffer.getvalue()
 
-
+# %% ../nbs/74_explore.ipynb #c4d949e4
 def draw_step(
     topology: Topology,  # what is drawn
     step: int,  # from 0
@@ -54,7 +54,7 @@ def draw_step(
     decay.legend(fontsize=9)
     return fig
 
-
+# %% ../nbs/74_explore.ipynb #ec54fa87
 def _draw_matrix(fig: _Picture, ax, matrix: np.ndarray) -> None:
     "A mixing matrix as a heat map."
     image = ax.imshow(matrix, vmin=0, cmap="cividis")
@@ -84,7 +84,7 @@ def _in_words(topology: Topology) -> str:
     near = int(np.argmax(curve < 0.01))
     return period + (f" Mixing alone brings the workers to 1 % of their first distance in {near} step{'s' * (near > 1)}." if near else " 1000 steps of mixing do not bring them to 1 % of their first distance.")
 
-
+# %% ../nbs/74_explore.ipynb #e829fae3
 def topology_explorer(
     name: str = "one-peer-exp",  # of the topology shown first
     workers: int = 8,  # shown first
@@ -134,7 +134,7 @@ def _curves(lines: list[dict]) -> list[tuple[list, list]]:
     apart = [(step, distance) for step, distance in sorted(set(seen)) if distance > 0]
     return [loss if loss[0] else _points(lines, "step", "train_loss"), _points(lines, "epoch", "top1"), _points(lines, "train_seconds", "top1"), tuple(zip(*apart)) or ([], [])]
 
-
+# %% ../nbs/74_explore.ipynb #c22aafde
 def draw_curves(
     runs: dict[str, list[dict]],  # lines of metrics.jsonl, by name
 ) -> Figure:
@@ -179,7 +179,7 @@ def _every(seconds: float, action, off: Event) -> None:
     while not off.wait(seconds):
         action()
 
-
+# %% ../nbs/74_explore.ipynb #f75f642b
 def run_browser(
     runs: str | Path = "runs",  # folder of run folders, running or finished; or of a report's records
     seconds: float = 5.0,  # between two looks, when it refreshes by itself

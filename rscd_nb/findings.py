@@ -45,7 +45,7 @@ def _line(ax, frame: pd.DataFrame, x: str, y: str, style: dict, label: str) -> p
     ax.plot(means["x"], means["y"], ms=4, lw=1.5, label=label, **style)
     return means
 
-
+# %% ../nbs/71_findings.ipynb #5a89b41a
 def draw_curves(
     runs: list[Run],  # of one setting
 ) -> Figure:
@@ -73,7 +73,7 @@ def draw_curves(
         fig.legend(*arms, loc="outside lower center", ncols=min(4, len(styles)), fontsize=9)
     return fig
 
-
+# %% ../nbs/71_findings.ipynb #c7b5f318
 def _log_axis(ax, values: pd.Series) -> None:
     "A logarithmic x axis with ticks that one can read."
     ax.set_xscale("log")
@@ -115,7 +115,7 @@ def headline_runs(
     groups = settings([run for run in runs if run.record.get("network")] or runs).values()
     return max(groups, key=lambda group: (len({r.rule["strategy"] for r in group}), len(group)))
 
-
+# %% ../nbs/71_findings.ipynb #fff02961
 def draw_headline(
     runs: list[Run],  # of one setting
 ) -> Figure:
@@ -148,7 +148,7 @@ def _letters(font: str) -> frozenset[int]:
     "The characters that a font has."
     return frozenset(font_manager.get_font(font_manager.findfont(font)).get_charmap())
 
-
+# %% ../nbs/71_findings.ipynb #059cd046
 def names_in_figure(
     names: list[str],  # of the classes shown
     most: int = 28,  # letters that there is room for
@@ -196,7 +196,7 @@ def most_confused(
     order = (k for pair, _ in astray.most_common() for k in pair)
     return sorted(list(dict.fromkeys([*order, *range(len(counts))]))[:most])
 
-
+# %% ../nbs/71_findings.ipynb #162329f9
 def by_class(
     confusion: np.ndarray,  # (classes, classes), true by predicted, images
     shown: list[int],  # classes to show
@@ -214,7 +214,7 @@ def _heat(ax, counts: np.ndarray, rows: list[str], columns: list[str]) -> None:
     ax.tick_params(labelsize=8)
     ax.tick_params(axis="y", rotation=0)
 
-
+# %% ../nbs/71_findings.ipynb #ddfc4cb9
 def _of_roads(arms: dict[str, np.ndarray], classes: list[str]) -> tuple[Figure, str]:
     "Confusion of friction, material and unevenness."
     attributes = [a for a in ("friction", "material", "unevenness") if len({getattr(surface(c), a) for c in classes}) > 1]
@@ -228,7 +228,7 @@ def _of_roads(arms: dict[str, np.ndarray], classes: list[str]) -> tuple[Figure, 
             ax.set(xlabel=f"predicted {attribute}" if k == len(arms) - 1 else None, ylabel=f"{arm}\n\ntrue {attribute}" if ax is row[0] else f"true {attribute}")
     return fig, f": {' and '.join(', '.join(attributes).rsplit(', ', 1))} of the road"
 
-
+# %% ../nbs/71_findings.ipynb #620d6dd4
 def _of_classes(arms: dict[str, np.ndarray], classes: list[str]) -> tuple[Figure, str]:
     "Confusion of classes; where they are many, of those that are confused most."
     shown = most_confused(np.sum(list(arms.values()), axis=0))
@@ -245,7 +245,7 @@ def _of_classes(arms: dict[str, np.ndarray], classes: list[str]) -> tuple[Figure
     few = f': the {len(shown)} of {len(classes)} classes between which most images go astray; "other": all the rest' if len(shown) < len(classes) else ""
     return fig, few + said
 
-
+# %% ../nbs/71_findings.ipynb #188e163b
 def draw_confusion(
     runs: list[Run],  # of one setting, with confusion matrices
     most: int = 3,  # arms
@@ -275,14 +275,14 @@ def families(
             groups.setdefault(run.setting._replace(split=""), []).append(run)
     return [group for group in groups.values() if len({alpha_of(r) for r in group}) > 1]
 
-
+# %% ../nbs/71_findings.ipynb #e56962fa
 def alpha_name(
     alpha: float,  # as `alpha_of` gives
 ) -> str:
     "As figures and tables spell it."
     return "∞ (IID)" if math.isinf(alpha) else f"{alpha:g}"
 
-
+# %% ../nbs/71_findings.ipynb #61d4c387
 def skew_table(
     family: list[Run],  # as `families` gives
 ) -> pd.DataFrame:  # a row per split and arm, ready to print
@@ -298,7 +298,7 @@ def skew_table(
         tables.append(table)
     return pd.concat(tables)
 
-
+# %% ../nbs/71_findings.ipynb #a005e6ab
 def draw_skew(
     family: list[Run],  # as `families` gives
 ) -> Figure:
@@ -329,7 +329,7 @@ def _briefly(setting: Setting) -> str:
     data = plain(s.data) + (f" (recipe {s.recipe})" if s.recipe is not None else "")
     return f"{s.model} on {data}, {s.split}, {s.workers} {'simulated ' * s.simulated}workers, {s.epochs} epoch{'s' * (s.epochs > 1)}" + (f", network of {rate_name(parse_rate(s.network))}" if s.network else "")
 
-
+# %% ../nbs/71_findings.ipynb #90f48646
 def headline_table(
     runs: list[Run],  # of one setting
 ) -> pd.DataFrame:  # a row per arm with two seeds or more, ready to print
@@ -350,13 +350,13 @@ def headline_table(
         }))  # fmt: skip
     return pd.DataFrame([row for *_, row in sorted(rows, key=lambda row: row[:3])])
 
-
+# %% ../nbs/71_findings.ipynb #89fb9d97
 def _points(pairs: list[tuple[Run, Run]]) -> str:
     "The difference of the final top-1 to All-Reduce's, seed by seed."
     mean, half = interval([b.record["final"]["top1"] - a.record["final"]["top1"] for a, b in pairs])
     return f"{mean:+.2f}" + ("" if math.isnan(half) else f" ± {half:.2f}")
 
-
+# %% ../nbs/71_findings.ipynb #c32a2092
 def _headline_sentence(runs: list[Run], shared: list[Run]) -> str | None:
     "Which arm is nearly as good soonest, and what it ends with."
     shown = {}
@@ -374,7 +374,7 @@ def _headline_sentence(runs: list[Run], shared: list[Run]) -> str | None:
     aside = f" Runs of {', '.join(busy)} had the machine to share with other runs of this page: their times are somewhat longer than they would be alone." if busy else ""
     return f"**{where}, {sooner}.** At the end, {top1_difference(pairs)}. ({_briefly(runs[0].setting)}; in brackets and after ±, 95 % intervals over seeds.){aside}"
 
-
+# %% ../nbs/71_findings.ipynb #44043ca6
 def accuracy_table(
     runs: list[Run],  # of any settings
 ) -> pd.DataFrame:  # a row per setting and decentralized arm, ready to print; empty where nothing can be compared
@@ -392,7 +392,7 @@ def accuracy_table(
                 }))  # fmt: skip
     return pd.DataFrame([row for _, row in sorted(rows, key=lambda row: row[0])])
 
-
+# %% ../nbs/71_findings.ipynb #e638a8e3
 def generated(
     runs: list[Run],  # of any settings
 ) -> list[str]:  # names of data sets
@@ -406,7 +406,7 @@ def of_few_photographs(
     "True if some runs are on `real_roads`, the small collection of photographs in RSCD's classes."
     return any(s.data == "real_roads" and len(s.classes) == 6 and all_rscd(s.classes) for s in settings(runs))
 
-
+# %% ../nbs/71_findings.ipynb #e255ad35
 def limits(
     runs: list[Run],  # all that are reported
 ) -> str:
@@ -425,7 +425,7 @@ def limits(
         said.append("runs of simulated workers have no times")
     return "**Not shown.** " + ("; ".join(said)[:1].upper() + "; ".join(said)[1:] if said else "No images but those for validation were scored") + "."
 
-
+# %% ../nbs/71_findings.ipynb #bcd38e2f
 def findings(
     runs: list[Run],  # all that are reported
 ) -> list[str]:  # Markdown

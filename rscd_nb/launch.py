@@ -40,7 +40,7 @@ def _own_signals():
         for s, handler in before.items():
             signal.signal(s, handler)
 
-
+# %% ../nbs/52_launch.ipynb #c8e44bf9
 @contextmanager
 def _environment(**variables: str):
     "Set environment variables for a while."
@@ -52,7 +52,7 @@ def _environment(**variables: str):
         for k, v in before.items():
             os.environ.pop(k) if v is None else os.environ.__setitem__(k, v)
 
-
+# %% ../nbs/52_launch.ipynb #90f5b958
 def _torchrun(entrypoint, args: tuple, nproc: int, cluster: Cluster | None = None) -> dict:
     "Call a function in `nproc` workers on this machine, or on this node of a cluster, as torchrun does; results by rank; raises ChildFailedError."
     import logging
@@ -110,7 +110,7 @@ def run_id(
 def _lock_of(run_dir: Path, kind: str = "") -> Path:
     return run_dir.with_name(f".{run_dir.name}{kind}.lock")
 
-
+# %% ../nbs/52_launch.ipynb #42587069
 @contextmanager
 def _alone(
     run_dir: Path,
@@ -149,14 +149,14 @@ def _places_of_notes(run_dir: Path) -> list[Path]:
     "Folders for notes on failures: the second is the launcher's own, for when the run's disk is full."
     return [run_dir / "log", *([Path(stop).parent] if (stop := os.environ.get("RSCD_STOP_FILE")) else [])]
 
-
+# %% ../nbs/52_launch.ipynb #8c23af35
 def _how_it_ended(code: int) -> str:  # of a process, negative: the signal that killed it
     if code >= 0:
         return f"ended with exit code {code}"
     hint = {signal.SIGKILL: ", as the system does when memory runs out", signal.SIGBUS: ", as happens when /dev/shm is full"}.get(-code, "")
     return f"was killed by {signal.Signals(-code).name}{hint}"
 
-
+# %% ../nbs/52_launch.ipynb #c4c742f9
 def _worker(run_dir: str, environment: dict[str, str] | None = None) -> None:
     "Execute the experiment notebook: what a worker does. With an environment, in a process that was forked."
     die_with_parent()
@@ -185,7 +185,7 @@ def _worker(run_dir: str, environment: dict[str, str] | None = None) -> None:
                 sys.exit(1)
             Path(os.environ["RSCD_STOP_FILE"] + "ped").touch()
 
-
+# %% ../nbs/52_launch.ipynb #76b1dcdf
 def main() -> None:
     "A worker that something else than the forkserver started: `python -m rscd_nb.launch RUN_DIR`."
     _worker(sys.argv[1])
@@ -198,7 +198,7 @@ def _first_failure(run_dir: Path) -> dict | None:
     notes = [read_json(path) for folder in _places_of_notes(run_dir) for path in folder.glob("failure-rank*.json")]
     return min(notes, key=lambda n: (n["error"] == "PeerLost", n["time"]), default=None)
 
-
+# %% ../nbs/52_launch.ipynb #f9f55469
 def launch(
     cfg: Config,  # the experiment
     nproc: int,  # workers on this machine
@@ -235,7 +235,7 @@ def launch(
             _start(cfg, nproc, run_dir, start or partial(_start_workers, cluster=cluster), restarts, patience=5 if cluster else 0)
     return run_dir
 
-
+# %% ../nbs/52_launch.ipynb #b4c47158
 def _finished(run_dir: Path, data) -> bool:
     "Tell whether this very experiment has a record already."
     path = run_dir / "record.json"
@@ -247,7 +247,7 @@ def _finished(run_dir: Path, data) -> bool:
     logger.info(f"{run_dir.name} has finished already; delete the folder to run it again")
     return True
 
-
+# %% ../nbs/52_launch.ipynb #48e43101
 def _prepare(cfg: Config, run_dir: Path) -> None:
     from rscd_nb.train import make_run_dir
 
@@ -263,7 +263,7 @@ def _start_workers(program: str, args: tuple, nproc: int, cluster: Cluster | Non
     "Fork the workers; raises ChildFailedError. The program is what they would be as processes of their own."
     _torchrun(import_module("rscd_nb.launch")._worker, args[-1:], nproc, cluster)  # by a name that another process finds
 
-
+# %% ../nbs/52_launch.ipynb #979cc6d9
 @contextmanager
 def _stoppable():
     """Turn the signals by which clusters announce that a job's time is up, and terminals that they close, into a file that workers look for.
@@ -282,7 +282,7 @@ def _stoppable():
             for s, handler in before.items():
                 signal.signal(s, handler)
 
-
+# %% ../nbs/52_launch.ipynb #bc860e03
 def _start(cfg: Config, nproc: int, run_dir: Path, start, restarts: int, patience: float) -> None:
     "Run the workers to the end, in several attempts if some die."
     for attempt in range(1, restarts + 2):
@@ -294,7 +294,7 @@ def _start(cfg: Config, nproc: int, run_dir: Path, start, restarts: int, patienc
                 raise WorkerDied(f"{e}{again}; what was written so far is in {run_dir}, and the same command goes on from its newest checkpoint") from None
             logger.warning(f"{e}; all workers start again from the newest checkpoint ({attempt} of {restarts} restarts)")
 
-
+# %% ../nbs/52_launch.ipynb #3d51a7ab
 def _attempt(
     cfg: Config,
     nproc: int,
@@ -325,7 +325,7 @@ def _attempt(
     except KeyboardInterrupt:
         raise RunFailed(f"stopped by SIGINT; what was written so far is in {run_dir}") from None
 
-
+# %% ../nbs/52_launch.ipynb #f57f52c9
 _PASSING = ("PeerLost", "WorkerDied", "AcceleratorError", "DistBackendError", "DistNetworkError")  # errors of a machine, not of a program
 
 

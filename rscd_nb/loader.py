@@ -37,7 +37,7 @@ def centre_window(
     side = max(1, round(min(height, width) * crop / resize))
     return (height - side) // 2, (width - side) // 2, side, side
 
-
+# %% ../nbs/14_loader.ipynb #c4fcbf07
 def random_window(
     height: int,  # of the photograph, pixels
     width: int,  # of the photograph, pixels
@@ -68,7 +68,7 @@ def steps_per_epoch(
         raise UserError(f"train.batch_size {batch_size} is more than the {n_images} training images; use at most {n_images // world_size * world_size}.")
     return n_images // batch_size
 
-
+# %% ../nbs/14_loader.ipynb #1517ebb3
 def epoch_order(
     shard: np.ndarray,  # the worker's positions in the training split
     count: int,  # images wanted
@@ -94,7 +94,7 @@ class Encoded:
     flip: bool  # mirror left and right
     position: int  # in the split
 
-
+# %% ../nbs/14_loader.ipynb #563b15c6
 def _plain(data: np.ndarray) -> np.ndarray:
     "A WebP's picture without what an extended file has beside it; anything else as it is."
     if data[12:16].tobytes() != b"VP8X" or data[:4].tobytes() != b"RIFF":
@@ -109,7 +109,7 @@ def _plain(data: np.ndarray) -> np.ndarray:
         at = end
     return data
 
-
+# %% ../nbs/14_loader.ipynb #db55ecff
 @dataclass(frozen=True)
 class RoadImages(Dataset):
     "Images of a split with their windows; `images[position, epoch]` decodes one with torchvision."
@@ -241,7 +241,7 @@ def _collate(items: list):  # images (B, 3, size, size) uint8, labels (B,) or No
     good = [item for item, _ in items if item is not None]
     return default_collate(good) if good else None, [p for _, bad in items for p in bad]
 
-
+# %% ../nbs/14_loader.ipynb #0215f92e
 class TorchvisionLoader(Loader):
     "Decodes in DataLoader processes; runs anywhere."
 
@@ -286,7 +286,7 @@ def _dali_pipeline(size: int, batch_size: int, threads: int, device: torch.devic
     pipe.build()
     return pipe
 
-
+# %% ../nbs/14_loader.ipynb #b0d34cc9
 def _feed(pipe, batch: list[Encoded]) -> None:
     "Have a pipeline begin with a batch."
     windows = np.array([this.window for this in batch], dtype=np.float32)
@@ -296,7 +296,7 @@ def _feed(pipe, batch: list[Encoded]) -> None:
     pipe.feed_input("flip", list(np.array([this.flip for this in batch], dtype=np.int32)))
     pipe.schedule_run()
 
-
+# %% ../nbs/14_loader.ipynb #e7ec6568
 class DaliLoader(Loader):
     "Decodes with NVIDIA DALI, on the CPU or with the GPU's help."
 
@@ -382,7 +382,7 @@ def loader_class(
         logger.info("nvidia-dali is not installed: images are decoded with torchvision, which is slower")
     return DaliLoader if has_dali and choice != "torchvision" else TorchvisionLoader
 
-
+# %% ../nbs/14_loader.ipynb #1029e716
 def train_loader(
     cfg: Config,  # the experiment
     split: Split,  # the whole training split
@@ -401,7 +401,7 @@ def train_loader(
 
     return loader_class(cfg.data.loader)(images, order, own * len(shards), device, cfg.data.decode_threads)
 
-
+# %% ../nbs/14_loader.ipynb #91bd5f3a
 def eval_loader(
     cfg: Config,  # the experiment
     split: Split,  # the whole split

@@ -39,7 +39,7 @@ class PillowImages(RoadImages):
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return torch.from_numpy(np.array(image)).permute(2, 0, 1), int(self.split.labels[position])
 
-
+# %% ../nbs/61_loaderbench.ipynb #ad06cb09
 class _KeptWorkers:
     "A DataLoader whose processes stay alive between epochs, normalising as `TorchvisionLoader` does."
 
@@ -53,7 +53,7 @@ class _KeptWorkers:
             images = images.to(CPU, torch.float32, memory_format=torch.channels_last)
             yield (images - self.mean) / self.std, labels
 
-
+# %% ../nbs/61_loaderbench.ipynb #3a5f9d33
 class _DecodeOnly:
     "Bytes in memory to pixels that nobody looks at."
 
@@ -67,7 +67,7 @@ class _DecodeOnly:
         for batch in self.batches:
             yield None, list(self.pool.map(lambda data: decode_image(data, mode=ImageReadMode.RGB).shape, batch))
 
-
+# %% ../nbs/61_loaderbench.ipynb #348dc110
 class _DaliStage:
     "DALI's pipeline on bytes in memory, up to a stage."
 
@@ -85,7 +85,7 @@ class _DaliStage:
 
 STAGES = {"DALI: decode": "decode", "+ resize": "resize", "+ normalise": "normalise"}  # column of the table -> stage
 
-
+# %% ../nbs/61_loaderbench.ipynb #fd41bbd6
 def _loaders(split: Split, size: int, threads: int, batches: list[list[int]]) -> dict[str, object]:
     images, pillow = (kind(split, size, size, 0.35) for kind in (RoadImages, PillowImages))
     order, batch = np.concatenate(batches), len(batches[0])
@@ -99,7 +99,7 @@ def _loaders(split: Split, size: int, threads: int, batches: list[list[int]]) ->
     made["decode only"] = _DecodeOnly(images, batches, threads)
     return made
 
-
+# %% ../nbs/61_loaderbench.ipynb #07b00b8d
 def _rate(loader) -> float:  # images/s
     seen, began = 0, None
     for _, labels in loader.epoch():
@@ -109,7 +109,7 @@ def _rate(loader) -> float:  # images/s
             seen += len(labels)
     return seen / (time.perf_counter() - began)
 
-
+# %% ../nbs/61_loaderbench.ipynb #e36f6d2e
 def bench_loaders(
     split: Split,  # whose images are loaded
     sizes: tuple[int, ...] = (176, 224),  # side of the training crop, pixels
@@ -151,7 +151,7 @@ def loader_table(
     table = pd.concat(out).reset_index().set_index(["size", "threads", "loader"]).sort_index(level=[0, 1], sort_remaining=False)
     return table.rename_axis(["crop", "threads", "loader"])
 
-
+# %% ../nbs/61_loaderbench.ipynb #1caaf45c
 def loader_markdown(
     record: dict,  # by `bench_loaders`
 ) -> str:
@@ -160,7 +160,7 @@ def loader_markdown(
     formats = {"images/s": "{:.0f}", "to torchvision": "{:.2f}", "to decode only": "{:.2f}"}
     return table.assign(**{k: table[k].map(f.format) for k, f in formats.items()}).to_markdown(index=False, disable_numparse=True)
 
-
+# %% ../nbs/61_loaderbench.ipynb #e49d7f24
 def draw_loaders(
     record: dict,  # by `bench_loaders`
 ):  # -> matplotlib Figure

@@ -30,7 +30,7 @@ def own_name(
     "The part of FILE.py:NAME that a reader wants to see."
     return name.rpartition(":")[2]
 
-
+# %% ../nbs/02_methods.ipynb #ec19844a
 def look_of(
     strategy: str,  # as in a configuration
 ) -> Look:

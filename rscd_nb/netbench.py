@@ -58,7 +58,7 @@ def _block(net: Network, mbit: float | None, method: dict, base: dict, seconds: 
     sent = net.bytes_sent(world.rank) - sent
     return {"seconds": per_step, "bytes": sent / parallel.steps, "theory": parallel.bytes_sent / parallel.steps, "steps": steps}
 
-
+# %% ../nbs/63_netbench.ipynb #fc7b111b
 def _order(methods: list[str], block: int) -> list[str]:
     "A round: every method once, with other neighbours than in the round before, and the floor again and again."
     floor, *others = methods
@@ -66,7 +66,7 @@ def _order(methods: list[str], block: int) -> list[str]:
     names = names if block % 2 == 0 else names[::-1]
     return [name for k in range(0, len(names), 5) for name in (floor, *names[k : k + 5])] + [floor]
 
-
+# %% ../nbs/63_netbench.ipynb #d6098bed
 def _worker(net: Network, rates: list[float | None], methods: dict, base: dict, blocks: int, seconds: float, delays: np.ndarray) -> list[dict]:
     "All rates, all methods, in turns."
     import sys
@@ -120,7 +120,7 @@ def bench_network(
     setting = {"workers": workers, "model": model, "crop": crop, "batch": batch, "threads": 1, "straggle": straggle}
     return {"kind": "bench-network", **setting, **facts, "methods": methods, "rows": [row for rows in ranks for row in rows]}
 
-
+# %% ../nbs/63_netbench.ipynb #4b983e3c
 def network_table(
     record: dict,  # by `bench_network`
 ) -> pd.DataFrame:  # one row per speed and method, in the order of both in the record
@@ -155,7 +155,7 @@ def network_markdown(
         lines.append(f"| {name} | {mine['theory'].iloc[-1] / 1e6:.2f} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
-
+# %% ../nbs/63_netbench.ipynb #9e0c26aa
 def draw_network(
     record: dict,  # by `bench_network`
     axes=None,  # one matplotlib axes per speed; None: a new row
@@ -187,7 +187,7 @@ def draw_network(
     axes[0].figure.legend(*axes[-1].get_legend_handles_labels(), fontsize=7, ncols=2, loc="outside lower center")  # on no dot, however few methods there are
     return axes
 
-
+# %% ../nbs/63_netbench.ipynb #63fb0f7a
 def network_brief(
     record: dict,  # by `bench_network`
     of: Container[str] | None = None,  # methods whose accuracy is known, which stand for their kind, and no other settings of Gossip; None: all

@@ -34,7 +34,7 @@ def _tool(*command: str) -> str:
         raise UserError(f"the emulated network could not be built: {' '.join(command)} said {done.stderr.strip() or done.returncode}; it needs root and a kernel with veth, bridge and tbf.")
     return done.stdout
 
-
+# %% ../nbs/53_netlab.ipynb #bb67b796
 @dataclass(frozen=True)
 class Network:
     "Workers in namespaces of their own, one cable each. A value that may travel: every process of root's can use it."
@@ -113,7 +113,7 @@ class Network:
         if failed:
             raise WorkerDied(f"worker {failed[0]} in the emulated network ended with exit code {processes[failed[0]].returncode}")
 
-
+# %% ../nbs/53_netlab.ipynb #bf8856b1
 def _remove(name: str) -> None:
     "Delete a network's namespaces and end whatever still runs in them."
     for line in subprocess.run(("ip", "netns", "list"), capture_output=True, text=True).stdout.splitlines():
@@ -126,7 +126,7 @@ def _remove(name: str) -> None:
                     pass
             subprocess.run(("ip", "netns", "del", space), capture_output=True)
 
-
+# %% ../nbs/53_netlab.ipynb #bcc000f7
 def _remove_left_behind() -> None:
     "Networks of processes that were killed before they could clean up."
     names = re.findall(r"^(rscd(\d+))-(?:hub|\d+)\b", subprocess.run(("ip", "netns", "list"), capture_output=True, text=True).stdout, re.MULTILINE)
@@ -134,7 +134,7 @@ def _remove_left_behind() -> None:
         if not Path(f"/proc/{pid}").exists():
             _remove(name)
 
-
+# %% ../nbs/53_netlab.ipynb #9bfb89d1
 @contextmanager
 def network(
     workers: int,  # how many cables
@@ -159,7 +159,7 @@ def network(
         _remove(net.name)
         signal.signal(signal.SIGTERM, before)
 
-
+# %% ../nbs/53_netlab.ipynb #72d2a924
 def _build(net: Network) -> None:
     hub = net._space("hub")
     _tool("ip", "netns", "add", hub)

@@ -16,6 +16,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from .config import TrainConfig
 
 AccumAdam._cuda_graph_capture_health_check = lambda self: None  # it guards CUDA graphs, which nothing here records; torch 2.11 has no method of this name
+
+# %% ../nbs/21_optim.ipynb #b7fee9c7
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
@@ -64,7 +66,7 @@ def lr_factor(
     progress = min((step - warmup) / max(total - warmup, 1), 1)
     return floor + (1 - floor) * (1 + math.cos(math.pi * progress)) / 2
 
-
+# %% ../nbs/21_optim.ipynb #b5c6847b
 def make_scheduler(
     optimizer: Optimizer,  # its learning rate is changed
     cfg: TrainConfig,  # has the schedule

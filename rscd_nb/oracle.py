@@ -32,7 +32,7 @@ def gradients(
         for part, wanted in zip(images.chunk(cfg.accumulate), labels.chunk(cfg.accumulate)):
             (cross_entropy(worker(part), wanted, label_smoothing=cfg.label_smoothing) / cfg.accumulate).backward()
 
-
+# %% ../nbs/39_oracle.ipynb #232e8133
 def clip(
     workers: list[nn.Module],  # with gradients
     cfg: TrainConfig,  # has clip_norm
@@ -74,7 +74,7 @@ class Update:
             optimizer.zero_grad()
             schedule.step()
 
-
+# %% ../nbs/39_oracle.ipynb #d60087fd
 def refuse(
     cfg: TrainConfig,  # of the run
     **known: tuple,  # field -> the values that are known
@@ -174,7 +174,7 @@ def decent_dp(
         for k in range(len(messages.names)):
             messages.send(k, topology.groups(1 if t == 0 else t + 2))
 
-
+# %% ../nbs/39_oracle.ipynb #ad39e2fe
 def _same_size(workers: list[nn.Module], topology: Topology) -> None:
     if topology.world_size != len(workers):
         raise ValueError(f"a topology of {topology.world_size} workers is not one of {len(workers)}.")

@@ -62,7 +62,7 @@ def _moments(model: nn.Module, norms: list[_BatchNorm], batches: Iterable[Tensor
             xx += m.running_var + m.running_mean.double().square()
     return count, first, second
 
-
+# %% ../nbs/33_parallel.ipynb #45ea096b
 @torch.no_grad()
 def recalibrate_batchnorm(
     model: nn.Module,  # left in evaluation mode

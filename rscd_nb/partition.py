@@ -32,7 +32,7 @@ def _members(labels: np.ndarray) -> list[tuple[int, np.ndarray]]:
     classes, starts = np.unique(labels[order], return_index=True)
     return list(zip(classes, np.split(order, starts[1:])))
 
-
+# %% ../nbs/13_partition.ipynb #0e71191a
 def _owned(owner: np.ndarray, world_size: int, rng: np.random.Generator) -> list[np.ndarray]:
     "Shards from each image's owner; a worker without any gets one from whoever has most."
     sizes = np.bincount(owner, minlength=world_size)
@@ -43,7 +43,7 @@ def _owned(owner: np.ndarray, world_size: int, rng: np.random.Generator) -> list
         sizes[richest] -= 1
     return [np.flatnonzero(owner == rank) for rank in range(world_size)]
 
-
+# %% ../nbs/13_partition.ipynb #3115f001
 def dirichlet(
     labels: np.ndarray,  # (N,) of all training images
     world_size: int,  # workers
@@ -62,7 +62,7 @@ def dirichlet(
             owner[chunk] = rank
     return _owned(owner, world_size, rng)
 
-
+# %% ../nbs/13_partition.ipynb #bb915662
 def by_classes(
     labels: np.ndarray,  # (N,) of all training images
     world_size: int,  # workers
@@ -83,7 +83,7 @@ def by_classes(
             owner[chunk] = rank
     return _owned(owner, world_size, rng)
 
-
+# %% ../nbs/13_partition.ipynb #eb84633b
 def partition(
     labels: np.ndarray,  # (N,) of all training images
     world_size: int,  # workers
@@ -117,7 +117,7 @@ def shortened(
     "A name that fits beside a figure."
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
-
+# %% ../nbs/13_partition.ipynb #d0921f2d
 def draw_partition(
     labels: np.ndarray,  # (N,)
     shards: list[np.ndarray],  # positions of each worker's images
@@ -138,7 +138,7 @@ def draw_partition(
     fig.colorbar(image, label="training images")
     return fig
 
-
+# %% ../nbs/13_partition.ipynb #cbbaeffa
 def save_partition(
     folder: Path,  # partition.npz and partition.png go there
     labels: np.ndarray,  # (N,)

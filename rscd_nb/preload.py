@@ -47,7 +47,7 @@ def _parts(member: str) -> list[str]:  # empty: not an image
         return []
     return parts if os.path.splitext(parts[-1])[1].lower() in _IMAGES else []
 
-
+# %% ../nbs/15_preload.ipynb #41dfada6
 def _places(split: str, members: list[str]) -> dict[str, str]:  # member -> path in the copy
     "Target paths of an archive's members."
     found = {member: parts for member in members if (parts := _parts(member))}
@@ -63,7 +63,7 @@ def _places(split: str, members: list[str]) -> dict[str, str]:  # member -> path
     inside = len(common) + 2  # the class folder and the image
     return {member: f"{split}/{parts[-2]}/{parts[-1]}" for member, parts in found.items() if len(parts) == inside and parts[:-2] == common}
 
-
+# %% ../nbs/15_preload.ipynb #919d70f6
 def _in_archive(path: Path, split: str) -> tuple[list[_Item], str]:  # and what is left in it, in words
     try:
         with zipfile.ZipFile(path) as archive:
@@ -81,7 +81,7 @@ def _in_archive(path: Path, split: str) -> tuple[list[_Item], str]:  # and what 
     left = [m.filename for m in members if m.filename not in to]
     return items, f"{len(left)} member{'s' * (len(left) > 1)} of {path} that are not images of a class stay behind: {', '.join(left[:3])}{', ...' * (len(left) > 3)}" if left else ""
 
-
+# %% ../nbs/15_preload.ipynb #6fdd7f23
 def _source(root: Path) -> tuple[str, list[_Item], list[str]]:  # digest, files, and what is left behind, in words; raises UserError
     "Content of a data folder, or of its archives."
     if not root.is_dir():
@@ -120,13 +120,13 @@ def _there(item: _Item, folder: Path) -> bool:
 
 _own = threading.local()  # an open archive for each thread: they read at the same time
 
-
+# %% ../nbs/15_preload.ipynb #444b36a0
 def _archive(path: str) -> zipfile.ZipFile:
     if getattr(_own, "path", None) != path:
         _own.path, _own.archive = path, zipfile.ZipFile(path)
     return _own.archive
 
-
+# %% ../nbs/15_preload.ipynb #5743e244
 def _bring(item: _Item, folder: Path) -> int:  # bytes; raises UserError
     "Copy or unpack a file: complete, or not at all."
     if _there(item, folder):
@@ -146,7 +146,7 @@ def _bring(item: _Item, folder: Path) -> int:  # bytes; raises UserError
     os.replace(temporary, path)
     return item.bytes
 
-
+# %% ../nbs/15_preload.ipynb #47ee27c1
 def _bring_all(items: list[_Item], folder: Path, threads: int) -> None:
     for home in {os.path.dirname(item.path) for item in items}:
         (folder / home).mkdir(parents=True, exist_ok=True)
@@ -174,7 +174,7 @@ def _complete(folder: Path, items: list[_Item]) -> str:  # the copy's digest; ra
         raise UserError(f"the copy of {wrong[0]} in {folder.parent} differs from its source; it was removed, start again.")
     return facts_of(table)["digest"]
 
-
+# %% ../nbs/15_preload.ipynb #42b5cbcf
 def _is_whole(target: Path) -> bool:
     "True if a complete copy is there and unchanged: some machines clear old files away."
     try:
@@ -182,7 +182,7 @@ def _is_whole(target: Path) -> bool:
     except (UserError, OSError):
         return False
 
-
+# %% ../nbs/15_preload.ipynb #81ee5a0b
 def preload(
     root: str | Path,  # data folder, or a folder with train.zip and val.zip
     local: str | Path,  # folder on the node's own disk

@@ -58,7 +58,7 @@ def _papermill():
             del sys.modules[absent]
     return papermill
 
-
+# %% ../nbs/51_processes.ipynb #3a4c2712
 def _import_all() -> None:
     "Import what a worker needs. Should that fail, the worker will meet it too, and say it."
     try:
@@ -77,7 +77,7 @@ def _be_forkserver() -> None:
     os.register_at_fork(after_in_child=die_with_parent)
     set_title("rscd forkserver")
 
-
+# %% ../nbs/51_processes.ipynb #2eb6696f
 if any("multiprocessing.forkserver" in word for word in sys.orig_argv):  # multiprocessing has started it, and has it import this module
     _be_forkserver()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for workers, not for a half-made forkserver
@@ -92,7 +92,7 @@ def short_folder() -> str:
             return folder
     raise UserError(f"there is no temporary folder with a short path for sockets ({tempfile.gettempdir()} has more than 50 letters); set TMPDIR to a shorter one.")
 
-
+# %% ../nbs/51_processes.ipynb #bcae5e4d
 @contextmanager
 def _temporary_files_in(folder: str):
     before, tempfile.tempdir = tempfile.tempdir, folder
@@ -101,7 +101,7 @@ def _temporary_files_in(folder: str):
     finally:
         tempfile.tempdir = before
 
-
+# %% ../nbs/51_processes.ipynb #3cb8532d
 def _fork_server(program: bytes, words: list[str], fds: list[int]) -> int:  # its process id
     "Fork the forkserver from this process, where multiprocessing would start an interpreter."
     sys.stdout.flush(), sys.stderr.flush()
@@ -114,7 +114,7 @@ def _fork_server(program: bytes, words: list[str], fds: list[int]) -> int:  # it
     finally:
         os._exit(0)
 
-
+# %% ../nbs/51_processes.ipynb #df61c910
 def start_forkserver(
     clean: bool = False,  # this process has computed nothing yet, and started no thread: it imports, and the forkserver is forked from it
 ) -> None:
@@ -151,7 +151,7 @@ def adopt(
     tempfile.tempdir = None  # TMPDIR may be another
     multiprocessing.set_start_method(None, force=True)  # this process's own children, such as a DataLoader's, start as Python has it
 
-
+# %% ../nbs/51_processes.ipynb #c71f18b0
 def call(
     pickled: bytes,  # a function and its arguments, by cloudpickle: functions of a notebook cannot be found by their names
     environment: dict[str, str],  # the launcher's
@@ -193,7 +193,7 @@ class _Child:
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
 
-
+# %% ../nbs/51_processes.ipynb #46a76317
 class Kernel:
     "A process that becomes a notebook's kernel once it is told where; forked early, while this process has no threads."
 
@@ -260,7 +260,7 @@ def _manager(kernel: Kernel | None):
 
     return OwnKernel
 
-
+# %% ../nbs/51_processes.ipynb #45efd16e
 class Unfailing:
     "A stream of text that may have gone away, as a terminal does that is closed: what is written then is lost, and nothing else."
 
@@ -291,12 +291,12 @@ class Unfailing:
     def __getattr__(self, name: str):
         return getattr(self._stream, name)
 
-
+# %% ../nbs/51_processes.ipynb #000e05ad
 def _literally(path: Path) -> str:
     "A path as papermill takes it, which fills parameters in where it sees braces."
     return str(path).replace("{", "{{").replace("}", "}}")
 
-
+# %% ../nbs/51_processes.ipynb #3cadf951
 def execute_notebook(
     notebook: Path,  # the file to execute, which stays as it is
     out: Path,  # the executed copy, kept up to date while it runs

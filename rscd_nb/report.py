@@ -42,7 +42,7 @@ def show_figure(
     data = {"image/png": base64.b64encode(buffer.getvalue()).decode(), "text/plain": caption}
     publish_display_data(data, metadata={"figure": {"name": name, "caption": caption}})
 
-
+# %% ../nbs/75_report.ipynb #52493b67
 def _cell(value):
     "Text of a table's cell: a bar would end it."
     return re.sub(r"(?<!\\)\|", r"\\|", value) if isinstance(value, str) else value
@@ -79,7 +79,7 @@ def _to_markdown(
     lines = [line.rstrip() for line in text.splitlines()]
     return "\n".join(line for i, line in enumerate(lines) if line or (i and lines[i - 1])).strip() + "\n"
 
-
+# %% ../nbs/75_report.ipynb #21a319a9
 def _execute(
     notebook: Path,
     parameters: dict,
@@ -96,7 +96,7 @@ def _execute(
             raise UserError(f"{notebook.name} cannot be written from {', '.join(map(str, parameters.values()))}: {e.ename}: {e.evalue}") from None
         return _to_markdown(nbformat.read(executed, as_version=4), figures)
 
-
+# %% ../nbs/75_report.ipynb #1a14c6d5
 def _keep_records(runs: list[Run], benches: list[Path], folder: Path) -> None:
     "The small part of each run that its report was made from, and of the benches; neither the machine's name nor its paths."
     for path in benches:
@@ -111,7 +111,7 @@ def _keep_records(runs: list[Run], benches: list[Path], folder: Path) -> None:
         epochs = (json.dumps({k: v for k, v in m.items() if k != "confusion"}) + "\n" for m in run.metrics if m["kind"] == "epoch")  # the last one's is in the record
         write_atomic(folder / record["run"] / "metrics.jsonl", "".join(epochs))
 
-
+# %% ../nbs/75_report.ipynb #e1952453
 def write_reports(
     runs: str | Path,  # folder with run folders
     out: str | Path,  # gets method.md, results.md, report.html, figures/ and records/
@@ -177,7 +177,7 @@ def section_of(
     "A part of a page."
     return (re.findall(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL) or [""])[0].strip()
 
-
+# %% ../nbs/75_report.ipynb #bdec9f1d
 def write_readme(
     reports: str | Path,  # where method.md and results.md are
     readme: str | Path,  # file to write

@@ -38,7 +38,7 @@ class Surface:
     material: str | None  # asphalt, concrete, mud or gravel
     unevenness: str | None  # smooth, slight or severe
 
-
+# %% ../nbs/10_rscd.ipynb #5f5c989a
 def is_rscd(
     names: Iterable[str],  # of classes
 ) -> bool:

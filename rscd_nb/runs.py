@@ -45,7 +45,7 @@ class Setting(NamedTuple):
     network: str | None  # an emulated one's speed
     simulated: bool  # workers of one process
 
-
+# %% ../nbs/70_runs.ipynb #b478d08a
 @dataclass(frozen=True)
 class Run:
     "A finished run."
@@ -89,14 +89,14 @@ class Run:
         skip = {"name", "seed", "wandb", "log_every", "keep_checkpoints"}
         return {k: v for k, v in train.items() if k not in skip} | {k: config["data"][k] for k in ("loader", "decode_threads")}
 
-
+# %% ../nbs/70_runs.ipynb #daf0a28e
 def read_metrics(
     run_dir: str | Path,  # of a run that may be under way
 ) -> list[dict]:
     "The lines of a run's metrics so far, without one that is just being written or was cut short."
     return [line for line in read_jsonl(Path(run_dir) / "metrics.jsonl") if "kind" in line]
 
-
+# %% ../nbs/70_runs.ipynb #0d6c17df
 def read_run(
     run_dir: str | Path,  # of a finished run
 ) -> Run:  # raises UserError for one that is damaged
@@ -113,7 +113,7 @@ def read_run(
         raise UserError(f"{run_dir / 'metrics.jsonl'} holds no scored epoch; restore it or remove the run's folder.")
     return run
 
-
+# %% ../nbs/70_runs.ipynb #1f1ba00e
 def load_runs(
     folder: str | Path,  # holds run folders
 ) -> list[Run]:  # finished ones, by name; raises UserError if there is none
@@ -133,7 +133,7 @@ def load_runs(
         raise UserError(f"{why}; train one with: rscd train, or name another folder with --runs.")
     return runs
 
-
+# %% ../nbs/70_runs.ipynb #56ea40e6
 def load_benches(
     folder: str | Path,  # holds run folders, and bench/ where something was measured
 ) -> dict[str, dict]:  # records by name, such as "network"
@@ -146,7 +146,7 @@ def load_benches(
             logger.warning(f"a damaged bench is left out: {e}")
     return found
 
-
+# %% ../nbs/70_runs.ipynb #497b8ad2
 def settings(
     runs: list[Run],  # of any settings
 ) -> dict[tuple, list[Run]]:
@@ -163,7 +163,7 @@ def plain(
     "A name as Markdown shows it letter by letter, in prose, in a table and in HTML."
     return re.sub(r"([\\`*\[\]<>|$&~#])|(?<!\w)_|_(?!\w)", lambda mark: f"\\{mark[0]}", " ".join(text.split()))
 
-
+# %% ../nbs/70_runs.ipynb #d82fe20f
 def describe_setting(
     setting: Setting,  # as `Run.setting`
 ) -> str:
@@ -239,7 +239,7 @@ def by_arm(
         arms.setdefault(label, []).append(run)
     return dict(sorted(arms.items(), key=lambda kv: (*plot_order(kv[1][0].rule), kv[0])))
 
-
+# %% ../nbs/70_runs.ipynb #b24fc468
 def _is_allreduce(run: Run) -> bool:
     return run.rule["strategy"] == "allreduce"
 
@@ -253,7 +253,7 @@ def paired(
     of_seed = {run.seed: run for run in arms.get(base, [])}
     return [(label, [(of_seed[r.seed], r) for r in sorted(group, key=lambda r: r.seed) if r.seed in of_seed], base) for label, group in arms.items() if base]
 
-
+# %% ../nbs/70_runs.ipynb #1bab348b
 def epochs_frame(
     runs: list[Run],  # of one setting
 ) -> pd.DataFrame:
@@ -285,7 +285,7 @@ def top1_difference(
         return f"no difference in top-1 was found ({mean:+.2f} ± {half:.2f} points, {evidence})"
     return f"top-1 is {abs(mean):.2f} ± {half:.2f} points {'higher' if mean > 0 else 'lower'} ({evidence})"
 
-
+# %% ../nbs/70_runs.ipynb #9689840b
 def _compare(base: str, arm: str, pairs: list[tuple[Run, Run]]) -> str:
     if len(pairs) < 2:
         return f"**{arm}** and **{base}** share {len(pairs)} seed{'s' * (len(pairs) != 1)}: too few to tell a difference from chance."
@@ -320,7 +320,7 @@ def time_to_accuracy(
         })  # fmt: skip
     return pd.DataFrame(rows)
 
-
+# %% ../nbs/70_runs.ipynb #031c420b
 def reach(
     pairs: list[tuple[Run, Run]],  # All-Reduce's run, and another with the same seed
     share: float = 0.95,  # of All-Reduce's final top-1
@@ -347,7 +347,7 @@ def _span(run: Run) -> tuple[float, float]:
     began = datetime.fromisoformat(run.record["started"]).timestamp()
     return began, began + run.record["times"]["total_seconds"]
 
-
+# %% ../nbs/70_runs.ipynb #db81aa76
 def sharing_a_machine(
     runs: list[Run],  # of any settings
     share: float = 0.05,  # of a run's time, beside some other run, that counts
@@ -372,7 +372,7 @@ def _queue() -> dict[str, str]:
         return {}
     return {job: state.lower() for job, state in (line.split() for line in lines)}
 
-
+# %% ../nbs/70_runs.ipynb #b89ab850
 def run_state(
     run_dir: Path,  # the folder
     queue: dict[str, str],  # as `_queue` gives
@@ -402,7 +402,7 @@ def run_state(
     return {"run": run_dir.name, "state": state, "job": job, "step": step, "steps": about.get("steps"), "epoch": (steps or scored or [{"epoch": 0}])[-1]["epoch"],
             "top1": scored[-1]["top1"] if scored else None, "seconds_left": left, "damaged": damaged}  # fmt: skip
 
-
+# %% ../nbs/70_runs.ipynb #c6ec05ee
 def _under_way(run_dir: Path, queue: dict[str, str], job: str | None) -> str:
     "The state of a run without a record. Some file systems cannot tell whether a lock is held."
     held = is_held(run_dir.with_name(f".{run_dir.name}.lock"))
@@ -414,7 +414,7 @@ def _under_way(run_dir: Path, queue: dict[str, str], job: str | None) -> str:
         return "unknown"
     return "failed" if list(run_dir.glob("log/failure-rank*.json")) else "stopped"
 
-
+# %% ../nbs/70_runs.ipynb #10888e3f
 def run_states(
     runs: str | Path,  # folder of run folders
 ) -> list[dict]:  # as `run_state` gives, by name; raises UserError if there is no run
@@ -426,7 +426,7 @@ def run_states(
         raise UserError(f"there is no run in {runs}; train one with: rscd train, or name another folder with --runs.")
     return states
 
-
+# %% ../nbs/70_runs.ipynb #24955323
 def states_table(
     runs: str | Path,  # folder of run folders
 ) -> str:  # raises UserError if there is no run

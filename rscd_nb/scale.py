@@ -44,7 +44,7 @@ def _losses(mine: list[Run], base: list[Run]) -> list[float]:
     of_seed = {run.seed: run.record["final"]["top1"] for run in base}
     return [of_seed[run.seed] - run.record["final"]["top1"] for run in mine if run.seed in of_seed]
 
-
+# %% ../nbs/72_scale.ipynb #bb857077
 def scale_table(
     family: list[Run],  # as `scale_families` gives
 ) -> pd.DataFrame:  # a row per arm, a column per number of workers, ready to print
@@ -84,7 +84,7 @@ def _gap(run: Run) -> float:
     rule = run.rule
     return 1.0 if rule["strategy"] == "allreduce" else make_topology(rule["topology"], run.setting.workers, run.record["workers_per_node"]).spectral_gap()
 
-
+# %% ../nbs/72_scale.ipynb #a8ab8910
 def draw_scale(
     family: list[Run],  # as `scale_families` gives
 ) -> Figure:

@@ -62,7 +62,7 @@ def bench_scaling(
     rows = [{"workers": n} | row for n, bench in benches.items() for row in _by_round(bench)]
     return {"kind": "bench-scaling", "mbit": mbit} | facts | {"methods": chosen, "rows": rows}
 
-
+# %% ../nbs/65_scaling.ipynb #46a674eb
 def _by_round(
     bench: dict,  # a record of `bench_network` at one speed
 ) -> list[dict]:
@@ -73,7 +73,7 @@ def _by_round(
     one["computing"] = one["block"].map(floor)
     return one.to_dict("records")
 
-
+# %% ../nbs/65_scaling.ipynb #5830b30f
 def scaling_table(
     record: dict,  # as `bench_scaling` gives
 ) -> pd.DataFrame:  # one row per method and number of workers, in the record's order
@@ -123,7 +123,7 @@ def draw_scaling(
     fig.legend(handles, labels, fontsize=8, ncols=3, loc="outside lower center", frameon=False)
     return left, right
 
-
+# %% ../nbs/65_scaling.ipynb #3ebd5d40
 def scaling_sentences(
     record: dict,  # as `bench_scaling` gives
 ) -> list[str]:

@@ -42,7 +42,7 @@ def _free_ports(count: int) -> list[int]:
         s.close()
     return ports
 
-
+# %% ../nbs/54_slurmlab.ipynb #1eb28ede
 def _configure(folder: Path, nodes: int, cpus: int, gpus: dict[str, int]) -> None:
     "Write slurm.conf and gres.conf."
     host, user = socket.gethostname(), getpass.getuser()
@@ -124,14 +124,14 @@ class SlurmLab:
         states = self.run("sinfo", "--noheader", "--Node", "--partition=lab", "--format=%T", check=False).stdout.split()
         return bool(states) and set(states) == {"idle"}
 
-
+# %% ../nbs/54_slurmlab.ipynb #d3f9355e
 def _until(true, seconds: float) -> bool:
     end = time.monotonic() + seconds
     while not (found := true()) and time.monotonic() < end:
         time.sleep(0.2)
     return found
 
-
+# %% ../nbs/54_slurmlab.ipynb #a9beef44
 @contextmanager
 def slurm_lab(
     nodes: int = 2,  # how many, all on this machine
@@ -172,7 +172,7 @@ def slurm_lab(
             _stop(lab, daemons)
             signal.signal(signal.SIGTERM, before)
 
-
+# %% ../nbs/54_slurmlab.ipynb #262e1007
 def _stop(lab: SlurmLab, daemons: list[subprocess.Popen]) -> None:
     "End the jobs, then the daemons."
     if daemons and all(d.poll() is None for d in daemons):

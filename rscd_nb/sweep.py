@@ -64,12 +64,12 @@ class Sweep:
             find_model(t.model)
             check_strategy(t, t.simulate or nodes * per_node, t.workers_per_node or t.simulate or per_node)
 
-
+# %% ../nbs/55_sweep.ipynb #e6c80b94
 def _toml(value) -> str:
     "A value as --set takes it."
     return str(value).lower() if isinstance(value, bool) else str(value)
 
-
+# %% ../nbs/55_sweep.ipynb #ef1bac0d
 def load_sweep(
     path: str | Path,  # a TOML file, see config/sweep
     overrides: tuple[str, ...] = (),  # KEY=VALUE, in every run
@@ -96,7 +96,7 @@ def load_sweep(
         sweep.config(i)
     return sweep
 
-
+# %% ../nbs/55_sweep.ipynb #876373e6
 def finished(
     cfg: Config,  # the experiment
     world_size: int,  # workers
@@ -159,7 +159,7 @@ def workers_of(
         raise UserError(f"{script} has no '#SBATCH --nodes=N' and '#SBATCH --ntasks-per-node=N'; take one of slurm/*.sh.")
     return int(found[0][1]), int(found[1][1])
 
-
+# %% ../nbs/55_sweep.ipynb #5c90827e
 def _sbatch(*args: str) -> str:  # the job's number; raises UserError
     try:
         done = subprocess.run(["sbatch", "--parsable", *args], capture_output=True, text=True, timeout=120)
@@ -169,7 +169,7 @@ def _sbatch(*args: str) -> str:  # the job's number; raises UserError
         raise UserError(f"Slurm refused the job: {(done.stderr.strip() or 'without a word').splitlines()[-1].removeprefix('sbatch: error: ')}.")
     return done.stdout.strip().split(";")[0]
 
-
+# %% ../nbs/55_sweep.ipynb #3385a93a
 def submit(
     sweep: Sweep,  # by `load_sweep`
     cells: list[int],  # those to run

@@ -48,7 +48,7 @@ def _filtered(
     noise = np.fft.ifft2(np.fft.fft2(white) * gain(k)).real
     return (noise / noise.std()).astype(np.float32)
 
-
+# %% ../nbs/17_synthetic.ipynb #0d56889d
 @lru_cache(None)
 def clouds(
     slope: float = 2.0,  # amplitude falls as frequency^-slope: larger is smoother
@@ -112,7 +112,7 @@ class Scene:
         row, column = self.rng.integers(HEIGHT // 4, HEIGHT - 20), self.rng.integers(20, WIDTH - 20)
         return self.u[row, column], self.v[row, column]
 
-
+# %% ../nbs/17_synthetic.ipynb #346c7fb4
 def scene(
     rng: np.random.Generator,  # draws everything of this photograph
 ) -> Scene:
@@ -142,7 +142,7 @@ def hue(
     "A colour near the one given."
     return (np.array(rgb) * np.exp(rng.normal(0, jitter, 3))).astype(np.float32)
 
-
+# %% ../nbs/17_synthetic.ipynb #e0cf833a
 def cover(
     s: Scene,  # painted on
     mask: np.ndarray,  # 1 where the new surface lies, (HEIGHT, WIDTH)
@@ -175,7 +175,7 @@ def _to_line(
     rest = (w + offset) % period
     return np.minimum(rest, period - rest)
 
-
+# %% ../nbs/17_synthetic.ipynb #0aeb06de
 def concrete(
     s: Scene,  # painted on
 ):
@@ -188,7 +188,7 @@ def concrete(
     tone = 0.5 * (1 + 0.05 * fine * s.near + 0.09 * stain + 0.05 * groove - 0.8 * pit) * (1 - gap)
     s.height, s.albedo = 0.6 * groove - 4 * gap + 0.2 * fine - 2 * pit, tone[..., None] * hue(rng, 1.02, 1, 0.96)
 
-
+# %% ../nbs/17_synthetic.ipynb #b950b25e
 def mud(
     s: Scene,  # painted on
 ):
@@ -203,7 +203,7 @@ def mud(
     tone = 0.3 * (1 + 0.12 * fine * s.near + 0.12 * stain + 0.13 * rough * lumps) * (1 - 0.15 * rut)
     s.albedo = tone[..., None] * hue(rng, 1.1, 0.99, 0.86, jitter=0.04)
 
-
+# %% ../nbs/17_synthetic.ipynb #5097b9c5
 def gravel(
     s: Scene,  # painted on
 ):
@@ -229,7 +229,7 @@ def _crack(
     middle = start + rng.normal(0, 0.3) * (along - turn) + 22 * walk + 2 * wild
     return edge(rng.uniform(1.6, 3) * (1 + 0.6 * wild) - np.abs(across - middle), 2)
 
-
+# %% ../nbs/17_synthetic.ipynb #7da0853f
 def slight(
     s: Scene,  # painted on
 ):
@@ -244,7 +244,7 @@ def slight(
     s.albedo *= (1 - s.rng.uniform(0.55, 0.8) * dark)[..., None]
     s.height = s.height - 4 * dark
 
-
+# %% ../nbs/17_synthetic.ipynb #9c40c2b7
 def _pothole(
     s: Scene,
     ragged: np.ndarray,  # px
@@ -257,7 +257,7 @@ def _pothole(
     s.albedo *= ((1 - hole * (s.rng.uniform(0.3, 0.6) - 0.12 * rubble)) * (1 - 0.3 * strewn))[..., None]
     s.height = s.height * (1 - 0.6 * hole) + hole * (2 * rubble - 12) + 3 * strewn
 
-
+# %% ../nbs/17_synthetic.ipynb #19a6248b
 def severe(
     s: Scene,  # painted on
 ):
@@ -297,7 +297,7 @@ def roadside(
     cover(s, edge(beyond, 5), tone, hue(rng, *colour, jitter=0.04), 3 + rough * lumps)
     s.albedo *= (1 - 0.45 * edge(5 - abs(beyond + 2), 4))[..., None]  # dirt gathers there
 
-
+# %% ../nbs/17_synthetic.ipynb #e5a0672d
 def marking(
     s: Scene,  # painted on
 ):
@@ -317,7 +317,7 @@ def manhole(
     cover(s, edge(radius - from_middle, 2), 0.2 * (1 + 0.2 * studs), hue(s.rng, 1, 0.98, 0.95), 1.5 * studs)
     s.albedo *= (1 - 0.5 * edge(3 - abs(from_middle - radius), 2))[..., None]
 
-
+# %% ../nbs/17_synthetic.ipynb #5993fca1
 def dust(
     s: Scene,  # painted on
 ):
@@ -357,7 +357,7 @@ def uneven(
     (blotches,), (right, down) = s.look(clouds(2.2, 24), scale=0.5), s.rng.normal(0, 0.1, 2)
     return 1 + amount * blotches + np.float32(right) * (s.x / WIDTH - 0.5) + np.float32(down) * (s.y / HEIGHT - 0.5)
 
-
+# %% ../nbs/17_synthetic.ipynb #a73f52aa
 def shadow(
     s: Scene,  # painted on
 ) -> np.ndarray:  # factor on the light
@@ -367,7 +367,7 @@ def shadow(
     side = (s.x - WIDTH / 2) * np.float32(np.cos(angle)) + (s.y - HEIGHT / 2) * np.float32(np.sin(angle))
     return 1 - np.float32(rng.uniform(0.2, 0.5)) * edge(side + np.float32(rng.uniform(-90, 90)) + leaves, rng.uniform(4, 25))
 
-
+# %% ../nbs/17_synthetic.ipynb #c1b0a8dc
 def dry(
     s: Scene,  # painted on
 ) -> np.ndarray:  # light that reaches the camera, (HEIGHT, WIDTH, 3)
@@ -378,7 +378,7 @@ def dry(
         light = light * shadow(s)
     return s.albedo * (light * (2.6 if sunny else 1.5))[..., None]
 
-
+# %% ../nbs/17_synthetic.ipynb #cd9087c9
 def sheen(
     s: Scene,  # painted on
 ) -> np.ndarray:  # mirrored light
@@ -408,7 +408,7 @@ def rings(
         out += np.cos(from_ring * 0.5) * np.exp(-((from_ring / 8) ** 2))
     return out
 
-
+# %% ../nbs/17_synthetic.ipynb #5a0500b5
 def sky(
     s: Scene,  # painted on
     ripple: np.ndarray,  # how far waves bend the view, px
@@ -420,7 +420,7 @@ def sky(
     leaves, clear = 0.1 * hue(rng, 0.95, 1, 0.7, jitter=0.08), hue(rng, 0.98, 1, 1.04)
     return np.stack([light * clear[i] + crowns * (leaves[i] - light * clear[i]) for i in range(3)], -1)
 
-
+# %% ../nbs/17_synthetic.ipynb #a0fe94fb
 def water(
     s: Scene,  # painted on
 ) -> np.ndarray:  # light that reaches the camera, (HEIGHT, WIDTH, 3)
@@ -449,7 +449,7 @@ def tracks(
     across = abs(abs(s.u - np.float32(middle) + bend) - np.float32(gauge / 2))
     return edge(width - across, 5), np.sin((s.v + 1.2 * across) * (2 * np.pi / 26))
 
-
+# %% ../nbs/17_synthetic.ipynb #f7d70cfb
 def fresh_snow(
     s: Scene,  # painted on
 ) -> np.ndarray:  # light that reaches the camera, (HEIGHT, WIDTH, 3)
@@ -460,7 +460,7 @@ def fresh_snow(
     s.albedo = (0.85 * (1 + 0.03 * fine) * (1 - s.rng.uniform(0.08, 0.2) * mask))[..., None] * hue(s.rng, 0.98, 1, 1.03, jitter=0.02)
     return s.albedo * (shade(s, 0.14) * uneven(s, 0.04))[..., None]
 
-
+# %% ../nbs/17_synthetic.ipynb #e10ef751
 def melted_snow(
     s: Scene,  # painted on
 ) -> np.ndarray:  # light that reaches the camera, (HEIGHT, WIDTH, 3)
@@ -473,7 +473,7 @@ def melted_snow(
     cover(s, edge(deep, 0.5), 0.66 + 0.1 * lumps, hue(s.rng, 1, 1, 0.98, jitter=0.03), 5 + 2.5 * lumps + 3 * np.clip(deep, 0, 2))
     return s.albedo * (shade(s, 0.13) * uneven(s, 0.06))[..., None] + (0.08 * (deep < 0) * sheen(s))[..., None]
 
-
+# %% ../nbs/17_synthetic.ipynb #1cdf01b6
 def ice(
     s: Scene,  # painted on
 ) -> np.ndarray:  # light that reaches the camera, (HEIGHT, WIDTH, 3)
@@ -505,14 +505,14 @@ def expose(
     light = np.clip((light - mean) * np.float32(contrast) + np.float32(target), 0, None) * balance
     return 1.25 * light / (light + 0.55)
 
-
+# %% ../nbs/17_synthetic.ipynb #5242d43c
 @lru_cache(None)
 def _sensor_noise() -> np.ndarray:  # (TILE, TILE, 3), float32
     "Fine noise of brightness and blotches of colour, drawn once: drawing it for each image would take as long as painting it."
     grey = np.random.default_rng(4).standard_normal((TILE, TILE), dtype=np.float32)
     return np.stack([grey + 0.5 * grain(9), grey, grey + 0.5 * grain(14)], -1)
 
-
+# %% ../nbs/17_synthetic.ipynb #6897d02e
 def develop(
     picture: np.ndarray,  # (HEIGHT, WIDTH, 3), 0..1
     rng: np.random.Generator,  # draws the sensor's noise, the lens's blur and how much is sharpened
@@ -589,7 +589,7 @@ def _write_images(
         (folder / split / name / f"{index:07d}.jpg").write_bytes(encode(render(name, seed, index)))
     return len(jobs)
 
-
+# %% ../nbs/17_synthetic.ipynb #e2b93617
 def _write_all(folder: Path, jobs: list[tuple[str, str, int]], seed: int, workers: int):
     "Paint all images, with a progress bar."
     chunks = [jobs[i::n] for n in [-(-len(jobs) // 32)] for i in range(n)]
@@ -628,7 +628,7 @@ def _is_set(root: Path, spec: dict) -> bool:
     "Does `root` hold exactly this synthetic set?"
     return _marker(root) == spec
 
-
+# %% ../nbs/17_synthetic.ipynb #9f5dd87b
 def _check_free(root: Path, spec: dict):
     "Refuse to mix a new set with whatever is at `root`."
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
@@ -648,7 +648,7 @@ def _move_in(folder: Path, root: Path, spec: dict):
             _check_free(root, spec)
             raise
 
-
+# %% ../nbs/17_synthetic.ipynb #5d5b05dc
 def write_synthetic(
     root: Path,  # folder to make
     train: int = 2700,  # training images, over all classes

@@ -37,7 +37,7 @@ def union(
             lane.append((begin, end))
     return lane
 
-
+# %% ../nbs/64_timeline.ipynb #9994bea3
 def minus(
     lane: list[Span],  # in order
     holes: Iterable[Span],  # in any order
@@ -79,7 +79,7 @@ def watched_cable(
         for c in counters:
             os.close(c)
 
-
+# %% ../nbs/64_timeline.ipynb #bc123ef4
 def busy(
     readings: list[tuple[float, int, int]],  # see `watched_cable`
     mbit: float,  # what the cable carries in each direction, Mbit/s
@@ -154,7 +154,7 @@ def _diary(net: Network, mbit: float | None, method: dict, base: dict, steps: in
     cable = busy([(t + shift, *r) for t, *r in readings], mbit or 10_000)
     return _excerpt(lanes_of(events, wholes) | {"network": cable}, wholes[LEAD:])
 
-
+# %% ../nbs/64_timeline.ipynb #6e33a77c
 def _excerpt(lanes: dict[str, list[Span]], steps: list[Span]) -> dict:
     "The part of the lanes within some steps, in tenths of a millisecond since the first began."
     zero, end = steps[0][0], steps[-1][1]
@@ -162,7 +162,7 @@ def _excerpt(lanes: dict[str, list[Span]], steps: list[Span]) -> dict:
     outside = [(float("-inf"), zero), (end, float("inf"))]
     return {"steps": shifted(steps), "lanes": {name: [s for s in shifted(minus(lane, outside)) if s[1] - s[0] > 2e-4] for name, lane in lanes.items()}}
 
-
+# %% ../nbs/64_timeline.ipynb #bcb53211
 def _worker(net: Network, mbit: float | None, methods: dict, base: dict, steps: int) -> dict:
     "All methods, one after the other."
     import sys
@@ -203,7 +203,7 @@ def _seen_until(record: dict, steps: int) -> float:
     slowest = max(m["steps"][min(steps, len(m["steps"])) - 1][1] for m in record["methods"].values())
     return min(slowest, *(m["steps"][-1][1] for m in record["methods"].values()))
 
-
+# %% ../nbs/64_timeline.ipynb #44625c3d
 def draw_timeline(
     record: dict,  # as `bench_timeline` gives
     steps: int = 3,  # of the slowest method; the others are shown for as long
@@ -244,7 +244,7 @@ def timeline_shares(
     total = method["steps"][-1][1]
     return {"seconds": total / len(method["steps"]), "waiting": length(lanes["waiting"]) / total, "busy": busy_seconds / total, "covered": covered}
 
-
+# %% ../nbs/64_timeline.ipynb #68b1f4e5
 def timeline_sentences(
     record: dict,  # as `bench_timeline` gives
 ) -> list[str]:

@@ -81,7 +81,7 @@ def _one_peer_exp(n: int, per_node: int):
         raise UserError(f"topology one-peer-exp needs 2, 4, 8, 16, ... workers, not {n}; use {below} or {2 * below} workers, or topology ring.")
     return [_bit_pairs(n, bit) for bit in range(n.bit_length() - 1)]
 
-
+# %% ../nbs/30_topology.ipynb #33b6aded
 def _alternating_exp_ring(n: int, per_node: int):
     nodes = n // per_node
     if nodes < 2 or nodes & (nodes - 1) or per_node < 2:
@@ -99,7 +99,7 @@ def _alternating_exp_ring(n: int, per_node: int):
         rounds += [first, second]
     return rounds
 
-
+# %% ../nbs/30_topology.ipynb #b77671ea
 def _random_matching(n: int, per_node: int):
     rng = np.random.default_rng(n)
     return [_matching(n, rng.permutation(n)) for _ in range(64)]
@@ -122,7 +122,7 @@ def _own_rounds(name: str, function, n: int, per_node: int) -> list:
         raise UserError(f"topology {name}: every round must hold every rank from 0 to {n - 1} once, but {f'round {wrong[0]} is {rounds[wrong[0]]}' if wrong else 'there is none'}.")
     return rounds
 
-
+# %% ../nbs/30_topology.ipynb #470163b7
 def make_topology(
     name: str,  # one of TOPOLOGIES, or FILE.py:FUNCTION
     world_size: int,  # workers

@@ -262,7 +262,7 @@ class _StepLog:
         dist.all_reduce(slowest, dist.ReduceOp.MAX)
         self.progress.loss, self.progress.seconds = self.total.item(), self.progress.seconds + slowest.item()
 
-
+# %% ../nbs/43_train.ipynb #57dd52a4
 def _hindrance(log, *args, **values) -> UserError | None:
     "Call a function whose failure is this worker's alone; its error."
     try:

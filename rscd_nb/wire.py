@@ -259,7 +259,7 @@ class Int8(_Linear):
     levels = 127
     middle = 128.0
 
-
+# %% ../nbs/31_wire.ipynb #0ad88376
 class Int4(_Linear):
     "int4: the change since the latest exchange in steps of 1/7 of the block's largest."
 
@@ -304,7 +304,7 @@ def _bf16() -> tuple[Callable, Callable]:
 
     return as_bf16, positive
 
-
+# %% ../nbs/31_wire.ipynb #4589a000
 @cache
 def _scale(levels: int | None) -> Callable:
     "Compiled `scale` of a block: its largest change over the levels; without levels, 1.25 times the mean size."
@@ -362,7 +362,7 @@ def _encoder(bits: int, middle: float, levels: int | None) -> Callable:
 
     return encode
 
-
+# %% ../nbs/31_wire.ipynb #166dfc48
 @cache
 def _mixer(bits: int, middle: float) -> Callable:
     "Compiled `mix`: rows of weights, of the own and the sender's copy, bytes, scales, share."

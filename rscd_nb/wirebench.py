@@ -36,7 +36,7 @@ def paint(
     images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / NORMALISE - 1
     return nn.functional.interpolate(images, (side, side), mode="area"), torch.arange(len(CLASSES)).repeat_interleave(per_class)
 
-
+# %% ../nbs/62_wirebench.ipynb #ebf5f482
 class Trainee:
     "A model that trains by itself, one step at a time, and shows its weights as one flat tensor."
 
@@ -91,7 +91,7 @@ def message_error(
     state = wire.initial_state(torch.zeros_like(x), 2, 0)
     return _relative(_known(wire.encode(x, state, 0), state, 0), x)
 
-
+# %% ../nbs/62_wirebench.ipynb #02c83dc8
 def error_in_training(
     wire,  # one of `WIRES`
     path: list[Tensor],  # weights after each step, each (size,)
@@ -102,7 +102,7 @@ def error_in_training(
         message = wire.encode(x, state, 0)
     return _relative(_known(message, state, 0), x)
 
-
+# %% ../nbs/62_wirebench.ipynb #c0b24ed3
 def bits_a_weight(
     wire,  # one of `WIRES`
     x: Tensor,  # (size,)
@@ -203,7 +203,7 @@ def wires_table(
         for row in record["rows"]
     )
 
-
+# %% ../nbs/62_wirebench.ipynb #cb3b6fe8
 def draw_wires(
     record: dict,  # as `bench_wires` gives
 ):

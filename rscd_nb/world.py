@@ -91,7 +91,7 @@ def _silent(store, world: World, seconds: float) -> list[int]:
     time.sleep(seconds)
     return [rank for rank in range(world.size) if not store.check([f"gave-up/{rank}"])]
 
-
+# %% ../nbs/32_world.ipynb #ced50311
 def _why_no_message(error: RuntimeError, store, world: World, wait: timedelta, naming: float) -> UserError | None:
     "The sentence for a failed message; None if it failed for a reason that is not another worker's."
     timed_out = bool(_TIMED_OUT.search(str(error)))
