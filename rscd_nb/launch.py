@@ -57,6 +57,7 @@ def _torchrun(entrypoint, args: tuple, nproc: int, cluster: Cluster | None = Non
     "Call a function in `nproc` workers on this machine, or on this node of a cluster, as torchrun does; results by rank; raises ChildFailedError."
     import logging
 
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # its tables repeat what the worker has said
@@ -66,12 +67,12 @@ def _torchrun(entrypoint, args: tuple, nproc: int, cluster: Cluster | None = Non
         "shutdown_timeout": 2,  # after torch 2.11; seconds until a worker that does not stop is killed, before always 30
     }
     meet |= {name: value for name, value in newer.items() if name in LaunchConfig.__dataclass_fields__}
-    config = LaunchConfig(nproc_per_node=nproc, max_restarts=0, monitor_interval=0.1, start_method="forkserver", **meet)
     start_forkserver()
     if cluster:
         cluster.reach()
     threads = os.environ.get("OMP_NUM_THREADS", str(max(1, cores() // nproc)))
-    with _own_signals():
+    with _own_signals(), tempfile.TemporaryDirectory(prefix="rscd-", ignore_cleanup_errors=True) as notes:  # torch's own would stay behind
+        config = LaunchConfig(nproc_per_node=nproc, max_restarts=0, monitor_interval=0.1, start_method="forkserver", logs_specs=DefaultLogsSpecs(log_dir=notes), **meet)
         return elastic_launch(config, entrypoint)(*args, os.environ | {"OMP_NUM_THREADS": threads})
 
 # %% ../nbs/52_launch.ipynb #5e8143b9
@@ -112,7 +113,7 @@ def _lock_of(run_dir: Path, kind: str = "") -> Path:
 
 # %% ../nbs/52_launch.ipynb #42587069
 @contextmanager
-def _alone(
+def _held(
     run_dir: Path,
     patience: float = 0,  # seconds to wait for other processes to end
 ):
@@ -198,6 +199,12 @@ def _first_failure(run_dir: Path) -> dict | None:
     notes = [read_json(path) for folder in _places_of_notes(run_dir) for path in folder.glob("failure-rank*.json")]
     return min(notes, key=lambda n: (n["error"] == "PeerLost", n["time"]), default=None)
 
+
+def _forget_failures(run_dir: Path) -> None:
+    "Remove the notes of an earlier attempt. The leading node does so alone: another's may have failed already."
+    for note in (run_dir / "log").glob("failure-rank*.json"):
+        note.unlink(missing_ok=True)
+
 # %% ../nbs/52_launch.ipynb #f9f55469
 def launch(
     cfg: Config,  # the experiment
@@ -225,7 +232,7 @@ def launch(
     run_dir = expand(runs).absolute() / (run_id(cfg, world_size) + suffix)
     leads = cluster is None or cluster.node == 0
     # The processes of a job that Slurm has taken back may need a moment to end.
-    with _alone(run_dir, patience=60 if cluster else 1) if leads else nullcontext():
+    with _held(run_dir, patience=60 if cluster else 1) if leads else nullcontext():
         if not _finished(run_dir, data):
             if leads:
                 _prepare(cfg, run_dir)
@@ -252,6 +259,7 @@ def _prepare(cfg: Config, run_dir: Path) -> None:
     from rscd_nb.train import make_run_dir
 
     make_run_dir(run_dir)
+    _forget_failures(run_dir)
     # The workers run elsewhere (papermill's kernels start beside the notebook): their paths must not depend on it.
     local = cfg.data.preload
     data = cfg.data.model_copy(update={"root": cfg.data.root.absolute(), "preload": local if local is None or str(local).startswith("~") or "$" in str(local) else local.absolute()})
@@ -269,7 +277,7 @@ def _stoppable():
     """Turn the signals by which clusters announce that a job's time is up, and terminals that they close, into a file that workers look for.
 
     yields a function that tells whether workers have stopped because of it."""
-    with tempfile.TemporaryDirectory(prefix="rscd-") as folder:
+    with tempfile.TemporaryDirectory(prefix="rscd-", ignore_cleanup_errors=True) as folder:
         stop = Path(folder) / "stop"
         heard = [signal.SIGTERM, signal.SIGUSR1]
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup: the terminal may go
@@ -293,6 +301,7 @@ def _start(cfg: Config, nproc: int, run_dir: Path, start, restarts: int, patienc
                 again = f", {attempt} times in a row" if restarts else ""
                 raise WorkerDied(f"{e}{again}; what was written so far is in {run_dir}, and the same command goes on from its newest checkpoint") from None
             logger.warning(f"{e}; all workers start again from the newest checkpoint ({attempt} of {restarts} restarts)")
+            _forget_failures(run_dir)
 
 # %% ../nbs/52_launch.ipynb #3d51a7ab
 def _attempt(
@@ -306,8 +315,6 @@ def _attempt(
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    for note in (run_dir / "log").glob("failure-rank*.json"):
-        note.unlink(missing_ok=True)
     # decent-dp takes a GPU wherever it sees one, so a run on the CPU must not see any.
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if cfg.train.device == "cpu" else {}
     try:

@@ -92,6 +92,12 @@ def short_folder() -> str:
             return folder
     raise UserError(f"there is no temporary folder with a short path for sockets ({tempfile.gettempdir()} has more than 50 letters); set TMPDIR to a shorter one.")
 
+
+def _launchers_folder() -> str:  # empty without one, or if its path is too long for sockets
+    "The launcher's own temporary folder, which goes with it: a worker that is killed cannot clear up."
+    folder = os.path.dirname(os.environ.get("RSCD_STOP_FILE", ""))
+    return folder if len(os.fsencode(folder)) <= 50 and os.access(folder, os.W_OK | os.X_OK) else ""
+
 # %% ../nbs/51_processes.ipynb #bcae5e4d
 @contextmanager
 def _temporary_files_in(folder: str):
@@ -309,7 +315,7 @@ def execute_notebook(
     from traitlets.config import Config as Traits
 
     streams = {"stdout_file": Unfailing(sys.stdout), "stderr_file": Unfailing(sys.stderr)} if show else {}
-    with tempfile.TemporaryDirectory(prefix="rscd-", dir=short_folder(), ignore_cleanup_errors=True) as sockets:
+    with tempfile.TemporaryDirectory(prefix="rscd-", dir=_launchers_folder() or short_folder(), ignore_cleanup_errors=True) as sockets:
         traits = Traits({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/k", "connection_file": f"{sockets}/kernel.json"}})
         papermill.execute_notebook(
             _literally(notebook), _literally(out), parameters, kernel_name="python3", language="python", progress_bar=False,
