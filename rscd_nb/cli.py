@@ -67,10 +67,10 @@ def check(
 
     Example: rscd data check data/RSCD --deep
     """
-    from rscd_nb.check import check_dataset, findings_text
+    from rscd_nb.check import check_dataset, problems_text
 
     found = check_dataset(path, deep)
-    print(findings_text(found, most))
+    print(problems_text(found, most))
     if not found.clean:
         raise typer.Exit(1)
 

@@ -22,7 +22,8 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from .config import Config
 from .core import UserError
-from .dataset import Split, look_into
+from .dataset import Split
+from .images import look_into
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of RGB in [0, 1]
 

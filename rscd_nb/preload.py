@@ -23,7 +23,8 @@ from loguru import logger
 from tqdm import tqdm
 
 from .core import Lock, UserError, read_json
-from .dataset import ENDINGS, FLAT, LITTER, SPLITS, _no_split, facts_of, manifest
+from .dataset import FLAT, LITTER, SPLITS, _no_split, facts_of, manifest
+from .images import ENDINGS
 from .rscd import CLASSES, label_of
 
 # %% ../nbs/15_preload.ipynb #56375488
