@@ -134,6 +134,10 @@ class AllReduce(Parallel):
         return self.cfg.sync_every > 1
 
     @property
+    def step_alone(self):
+        return self.world.size if self.drifts else 1
+
+    @property
     def bytes_sent(self):
         return allreduce_bytes(self, self.workers)
 

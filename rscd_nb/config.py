@@ -71,7 +71,7 @@ class DataConfig(_Frozen):
 
 # %% ../nbs/01_config.ipynb #1c3f8953
 OWN = ("model", "strategy", "topology", "wire")  # fields of TrainConfig that may name FILE.py:NAME
-LATER = {"simulate": 0, "width": 32, "depth": 1, "norm": "batch"}  # newer fields, with the value that older runs had: those keep their names
+LATER = {"simulate": 0, "width": 32, "depth": 1, "norm": "batch", "second_moment": "local", "scale_lr": "none"}  # newer fields, with the value that older runs had: those keep their names
 
 
 class TrainConfig(_Frozen):
@@ -97,12 +97,14 @@ class TrainConfig(_Frozen):
     workers_per_node: int | None = Field(None, ge=1, description="Overrides torchrun's count, to try a multi-node topology on one machine.")
     simulate: int = Field(0, ge=0, description="Workers simulated in one process, for accuracy without a cluster; 0: real workers.")
     # optimizer and schedule
-    optimizer: Literal["adam", "adamw", "sgd", "accum-adam"] = Field("adamw", description="Update rule; accum-adam is decent-dp's.")
+    optimizer: Literal["adam", "adamw", "sgd", "accum-adam", "accum-adamw"] = Field("adamw", description="Update rule; accum-adam and accum-adamw are decent-dp's.")
+    second_moment: Literal["local", "global"] = Field("local", description="For adam and adamw of workers that step alone: their own gradients' second moment, or an estimate of the mean gradient's.")
     lr: float = Field(2e-3, gt=0, description="Peak learning rate.")
+    scale_lr: Literal["none", "sqrt", "linear"] = Field("none", description="Multiply lr and min_lr by this function of the number of workers, if each takes steps of its own (gossip, decent-dp, local SGD).")
     weight_decay: float = Field(0.05, ge=0, description="Not applied to norms and biases.")
     momentum: float = Field(0.9, ge=0, lt=1, description="For sgd.")
     beta2: float = Field(0.999, gt=0, lt=1, description="For the Adams: how long squared gradients are remembered. 0.95 suits short runs, and workers with few images each.")
-    accum_iter: int = Field(8, ge=1, description="For accum-adam: steps whose gradients feed one update of the moments.")
+    accum_iter: int = Field(8, ge=1, description="For the accum rules: steps whose gradients feed one update of the moments.")
     batch_size: int = Field(128, ge=1, description="Global batch: images per step over all workers.")
     epochs: int = Field(10, ge=1, description="Passes over the training images.")
     warmup_epochs: float = Field(1.0, ge=0, description="Linear warm-up, epochs.")
@@ -138,6 +140,8 @@ class TrainConfig(_Frozen):
             raise ValueError(f"val_crop {self.val_crop} is larger than val_resize {self.val_resize}; make val_resize at least as large")
         if self.model.startswith("vit") and self.crop != self.val_crop:
             raise ValueError(f"{self.model} has one input size, but crop is {self.crop} and val_crop {self.val_crop}; make them equal")
+        if self.second_moment == "global" and self.optimizer not in ("adam", "adamw"):
+            raise ValueError(f"second_moment global is for adam and adamw, not for {self.optimizer}; set second_moment=local, or another optimizer")
         return self
 
 # %% ../nbs/01_config.ipynb #0d87fc14

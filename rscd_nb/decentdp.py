@@ -127,7 +127,7 @@ class DecentDP(Parallel):
 
     @property
     def _first_lr(self) -> float:
-        return self.new_scheduler(torch.optim.SGD([torch.zeros(1)], lr=self.cfg.lr)).get_last_lr()[0]
+        return self.new_scheduler(self.new_optimizer([("", torch.zeros(1))])).get_last_lr()[0]
 
     @property
     def bytes_sent(self):

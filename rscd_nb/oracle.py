@@ -61,10 +61,11 @@ class Update:
         workers: list[nn.Module],  # with the same weights
         cfg: TrainConfig,  # names the rule; only in fp32
         steps_per_epoch: int,  # for the schedule
+        alone: int = 1,  # workers that each take a step of their own; 1 if they take one together
     ):
         refuse(cfg, precision=("fp32",))
         exempt = no_decay(workers[0])
-        self.optimizers = [make_optimizer(list(w.named_parameters()), cfg, exempt) for w in workers]
+        self.optimizers = [make_optimizer(list(w.named_parameters()), cfg, exempt, alone) for w in workers]
         self.schedules = [make_scheduler(o, cfg, steps_per_epoch) for o in self.optimizers]
 
     def __call__(self) -> None:
@@ -143,7 +144,7 @@ def allreduce(
 ) -> None:  # raises ValueError
     "Train virtual workers as `AllReduce` would."
     refuse(cfg, wire=("fp32",))
-    update, sync_steps = Update(workers, cfg, steps_per_epoch), round(cfg.sync_epochs * steps_per_epoch)
+    update, sync_steps = Update(workers, cfg, steps_per_epoch, len(workers) if cfg.sync_every > 1 else 1), round(cfg.sync_epochs * steps_per_epoch)
     for t in range(steps):
         is_local = cfg.sync_every > 1 and t >= sync_steps
         gradients(workers, cfg, batch, t)
@@ -166,7 +167,7 @@ def decent_dp(
     "Train virtual workers as `DecentDP` would."
     refuse(cfg, wire=("fp32",), sync_every=(1,), clip_norm=(None,))
     _same_size(workers, topology)
-    update, messages = Update(workers, cfg, steps_per_epoch), Messages(workers, cfg)
+    update, messages = Update(workers, cfg, steps_per_epoch, len(workers)), Messages(workers, cfg)
     for t in range(steps):
         gradients(workers, cfg, batch, t)
         messages.mix()
@@ -191,7 +192,7 @@ def gossip(
 ) -> None:  # raises ValueError
     "Train virtual workers as `Gossip` would."
     _same_size(workers, topology)
-    update, messages, sync_steps = Update(workers, cfg, steps_per_epoch), Messages(workers, cfg), round(cfg.sync_epochs * steps_per_epoch)
+    update, messages, sync_steps = Update(workers, cfg, steps_per_epoch, len(workers)), Messages(workers, cfg), round(cfg.sync_epochs * steps_per_epoch)
     for t in range(steps):
         gradients(workers, cfg, batch, t)
         clip(workers, cfg)

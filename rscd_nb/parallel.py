@@ -224,7 +224,12 @@ class _Replica:
         named: list[tuple[str, Tensor]],  # parameters with their names in the model; all, or a bucket's
     ) -> Optimizer:
         "The configured update rule for these parameters."
-        return make_optimizer(named, self.cfg, self._exempt)
+        return make_optimizer(named, self.cfg, self._exempt, self.step_alone)
+
+    @property
+    def step_alone(self) -> int:
+        "Number of workers that each take a step of their own; 1 if they take one together."
+        return self.world.size
 
     def new_scheduler(
         self,

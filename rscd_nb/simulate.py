@@ -315,7 +315,7 @@ def make_workers(
     return (simulation(cfg) if cfg.simulate else make_parallel)(model, cfg, steps_per_epoch, world)
 
 # %% ../nbs/40_simulate.ipynb #d060b51e
-MOMENTS = {"sgd": 1, "adam": 2, "adamw": 2, "accum-adam": 3}  # tensors of the model's size that an optimizer keeps
+MOMENTS = {"sgd": 1, "adam": 2, "adamw": 2, "accum-adam": 3, "accum-adamw": 3}  # tensors of the model's size that an optimizer keeps
 
 
 def memory_needed(

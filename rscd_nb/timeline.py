@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SHOWN', 'COMPUTING', 'Span', 'LEAD', 'union', 'minus', 'length', 'watched_cable', 'busy', 'lanes_of',
-           'bench_timeline', 'draw_timeline', 'timeline_shares', 'timeline_sentences']
+           'bench_timeline', 'draw_timeline', 'timeline_shares', 'timeline_sentences', 'command']
 
 # %% ../nbs/64_timeline.ipynb #0ce508c2
 import os
@@ -12,8 +12,12 @@ import threading
 import time
 from collections.abc import Iterable
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
 
-from .bench import METHODS, circumstances, set_up
+import typer
+
+from .bench import METHODS, Batch, Crop, Model, Out, Rate, Workers, chosen, circumstances, save_bench, set_up
 from .core import parse_rate
 from .netlab import Network, network
 
@@ -257,3 +261,23 @@ def timeline_sentences(
             f"{name} takes {s['seconds']:.2f} s a step (mean of {len(method['steps'])} steps of one worker). The worker waits for {s['waiting']:.0%} of that time. Its cable is busy for {s['busy']:.0%} of it{covered}."
         )
     return said
+
+# %% ../nbs/64_timeline.ipynb #ecc0d99d
+def command(
+    rate: Rate = "300mbit",
+    workers: Workers = 4,
+    methods: Annotated[str | None, typer.Option(help="Methods, separated by commas; some of each kind by default. rscd bench network --methods list shows them.")] = None,
+    model: Model = "resnet18",
+    crop: Crop = 64,
+    batch: Batch = 16,
+    steps: Annotated[int, typer.Option(help="Steps of each method to record.", min=1)] = 8,
+    out: Out = Path("runs/bench"),
+):
+    """Draw the times at which a worker computes, waits and uses the network, for some steps of each strategy (needs root and iproute2).
+
+    Example: sudo rscd bench timeline --rate 1gbit
+    """
+    record = bench_timeline(rate, workers, chosen(methods) if methods else SHOWN, model, crop, batch, steps)
+    saved = save_bench(record, draw_timeline(record)[0].figure, out / "timeline.json")
+    print(*timeline_sentences(record), sep="\n")
+    print(saved)

@@ -4,19 +4,23 @@
 
 # %% auto #0
 __all__ = ['MEASURED', 'NORMALISE', 'paint', 'Trainee', 'message_error', 'error_in_training', 'bits_a_weight', 'mix_only',
-           'bench_wires', 'wires_table', 'draw_wires']
+           'bench_wires', 'wires_table', 'draw_wires', 'command']
 
 # %% ../nbs/62_wirebench.ipynb #b4f607d9
 from copy import deepcopy
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import torch
+import typer
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from .bench import Model, Out, save_bench
 from .config import TrainConfig
-from .model import make_model
+from .model import find_model, make_model
 from .optim import make_optimizer, no_decay
 from .rscd import CLASSES
 from .synthetic import render
@@ -231,3 +235,20 @@ def draw_wires(
     for ax in (left, right):
         ax.grid(alpha=0.3)
     return left, right
+
+# %% ../nbs/62_wirebench.ipynb #7755ee50
+def command(
+    model: Model = "resnet18",
+    mixing: Annotated[int, typer.Option(help="Steps in which workers only mix.", min=1)] = 500,
+    out: Out = Path("runs/bench"),
+):
+    """Measure the loss of every wire on a network in training: bits a weight, error of a message, drift of the workers' mean, distance to it.
+
+    Example: rscd bench wires --mixing 100
+    """
+    find_model(model)
+    record = bench_wires(model, mixing=mixing)
+    table = wires_table(record).to_markdown(index=False, disable_numparse=True)
+    saved = save_bench(record, draw_wires(record)[0].figure, out / "wires.json", table)
+    print(table)
+    print(saved)
