@@ -89,7 +89,7 @@ class TrainConfig(_Frozen):
     # strategy
     strategy: str = Field("allreduce", description="How workers agree on one model: allreduce, decent-dp, gossip, or FILE.py:CLASS.")
     topology: str = Field("one-peer-exp", description="Who averages with whom (decentralized strategies only): complete, ring, one-peer-exp, alternating-exp-ring, random-matching, hyper-hypercube, or FILE.py:FUNCTION.")
-    wire: str = Field("fp32", description="Format of messages: fp32, bf16, int8, int4, int2, lowrank, or FILE.py:CLASS. gossip takes all; allreduce fp32, bf16 and lowrank (PowerSGD); decent-dp fp32.")
+    wire: str = Field("fp32", description="Format of messages: fp32, bf16, int8, int4, int2, lowrank, or FILE.py:CLASS. gossip and allreduce take all (lowrank is PowerSGD there), decent-dp fp32.")
     wire_rank: int = Field(2, ge=1, description="Rank of the low-rank wire.")
     sync_every: int = Field(1, ge=1, description="Steps between exchanges; for allreduce, above 1 is local SGD.")
     sync_epochs: float = Field(1.0, ge=0, description="Initial epochs with full synchronisation; sync_every > 1 and low-rank compression of gradients apply after them.")

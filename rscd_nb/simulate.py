@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .allreduce import AllReduce, allreduce_bytes
+from .allreduce import ROUNDED, AllReduce, RoundedGradients, allreduce_bytes
 from .config import TrainConfig
 from .core import UserError
 from .decentdp import DecentDP, messages_a_step
@@ -24,7 +24,7 @@ from .oracle import average
 from .parallel import Parallel
 from .strategies import find_strategy, make_parallel
 from .topology import make_topology
-from .wire import find_wire, lay_out
+from .wire import WIRES, find_wire, lay_out
 from .world import World
 
 # %% ../nbs/40_simulate.ipynb #36b897cc
@@ -228,13 +228,15 @@ class SimulatedAllReduce(Simulated):
 
     def __init__(self, model, cfg, steps_per_epoch, world):
         super().__init__(model, cfg, steps_per_epoch, world)
-        self._rounds = cfg.wire == "bf16"
+        self._rounds = cfg.wire == "bf16" or cfg.wire in ROUNDED  # each worker's gradient by itself
         change = {"wire": "fp32"} if self._rounds else {"accumulate": cfg.accumulate * cfg.simulate}
         strategy = find_strategy(cfg.strategy)
         strategy = strategy if issubclass(strategy, AllReduce) else AllReduce  # a worker alone has no peers
         self._one = strategy(self.model, cfg.model_copy(update=change), steps_per_epoch, world)
         self._buffers = [[b.clone() for b in self.model.buffers()] for _ in range(cfg.simulate)]  # of each worker
-        self._sums = [torch.zeros_like(p, dtype=torch.bfloat16) for p in self.parameters] if self._rounds else []
+        self._sums = [torch.zeros_like(p, dtype=torch.bfloat16) for p in self.parameters] if cfg.wire == "bf16" else []
+        self._rounded = [RoundedGradients(WIRES[cfg.wire]([], cfg)) for _ in range(cfg.simulate)] if cfg.wire in ROUNDED else []
+        self._messages: list[Tensor] = []  # of this step
 
     def _train_worker(self, rank, images, labels):
         _copy(self._buffers[rank], list(self.model.buffers()))
@@ -244,22 +246,29 @@ class SimulatedAllReduce(Simulated):
             with nullcontext() if is_last else self._one.no_sync():
                 losses.append(self._one._micro_step(part, wanted))
         if self._rounds:
-            self._add_rounded()
+            self._round(rank)
         _copy(list(self.model.buffers()), self._buffers[rank])
         return sum(losses) * (1 if self._rounds else self.workers)
 
     @torch.no_grad()
-    def _add_rounded(self) -> None:
-        "Add a worker's share of the mean gradient, in bf16."
+    def _round(self, rank: int) -> None:
+        "Take a worker's gradient: its message, or in bf16 its share of the mean."
         for p, total in zip(self.parameters, self._sums):
             total.add_(p.grad.to(torch.bfloat16).div_(self.workers))
+        if self._rounded:
+            self._messages.append(self._rounded[rank].encode(self.parameters, [p.grad for p in self.parameters]))
+        for p in self.parameters:
             p.grad.zero_()
 
     @torch.no_grad()
     def finish(self):
-        if self._rounds:
+        if self._sums:
             _copy(self._sums, [p.grad for p in self.parameters])
             torch._foreach_zero_(self._sums)
+        if self._rounded:
+            self._rounded[0].decode(self._messages, [p.grad for p in self.parameters])
+            self._messages.clear()
+        if self._rounds:
             self._one.steps += 1
             self._one.finish()
 
@@ -281,13 +290,16 @@ class SimulatedAllReduce(Simulated):
         return super().averaged(batches)
 
     def state_dict(self):
-        return super().state_dict() | {"one": self._one.state_dict(), "buffers": self._buffers}
+        errors = [[rounded.errors[p] for p in self.parameters if p in rounded.errors] for rounded in self._rounded]
+        return super().state_dict() | {"one": self._one.state_dict(), "buffers": self._buffers, "errors": errors}
 
     def load_state_dict(self, state):
         super().load_state_dict(state)
         self._one.load_state_dict(state["one"])
         for own, saved in zip(self._buffers, state["buffers"]):
             _copy(saved, own)
+        for rounded, errors in zip(self._rounded, state.get("errors", [])):
+            rounded.errors = dict(zip(self.parameters, (error.to(self.world.device) for error in errors)))
 
     def close(self):
         self._one.close()
@@ -327,7 +339,7 @@ def memory_needed(
     weights, moments, n = 4 * size, 4 * size * MOMENTS[cfg.optimizer], cfg.simulate
     kind = simulation(cfg)
     if kind is SimulatedAllReduce:
-        return 3 * weights + moments
+        return 3 * weights + moments + n * weights * (cfg.wire in ROUNDED)
     if kind is SimulatedLocalSGD:
         return n * (2 * weights + moments) + weights
     topology = make_topology(cfg.topology, n, cfg.workers_per_node or n)

@@ -216,11 +216,26 @@ class Quantized(Wire):
         for j, message in enumerate(messages):
             if j == me:
                 continue
-            codes, scales = self._parts(message)
-            if x.device.type == "cpu" and (loops := self._loops()):
-                loops[1](_rows(x), _rows(state[me]), _rows(state[j]), codes.numpy(), _bits_of(scales), np.float32(1 / len(messages)))
-            else:
-                self.mix_in_operations(x, state[me], state[j], codes, scales, 1 / len(messages))
+            self._take(x, state[me], state[j], message, 1 / len(messages))
+
+    def _take(self, x: Tensor, mine: Tensor, theirs: Tensor, message: Tensor, share: float) -> None:
+        "Take up a share of the difference of a sender, whose copy the message brings up to date."
+        codes, scales = self._parts(message)
+        if x.device.type == "cpu" and (loops := self._loops()):
+            loops[1](_rows(x), _rows(mine), _rows(theirs), codes.numpy(), _bits_of(scales), np.float32(share))
+        else:
+            self.mix_in_operations(x, mine, theirs, codes, scales, share)
+
+    @torch.no_grad()
+    def add(
+        self,
+        total: Tensor,  # (size,) float32, changed in place
+        message: Tensor,  # by `encode`
+        share: float,  # of what it carries
+    ) -> None:
+        "Add what a message carries, without any memory of earlier ones."
+        nothing, carried = torch.zeros_like(total), torch.zeros_like(total)
+        self._take(total, nothing, carried, message, share)
 
     def mix_in_operations(
         self,
