@@ -24,7 +24,7 @@ BIN = Path(sys.executable).parent
 LIMIT = 3000  # seconds, after which a test is taken to hang; none needs a tenth of that on a machine that does nothing else
 MEMORY = 5e9  # bytes that a test may need
 LONGEST = (  # begin first, so that no core is idle at the end
-    "experiments/slurm", "experiments/resume", "39_oracle", "40_simulate", "80_cli", "browser", "43_train", "52_launch", "pages", "55_sweep",
+    "experiments/slurm", "experiments/resume", "40_oracle", "41_simulate", "80_cli", "browser", "44_train", "52_launch", "pages", "55_sweep",
     "experiments/study", "tutorials/on_slurm", "33_parallel", "62_wirebench", "65_scaling", "63_netbench", "64_timeline",
 )  # fmt: skip
 NETWORKS = ("53_netlab", "63_netbench", "64_timeline", "65_scaling", "tutorials/slow_network")  # one after the other: the first leaves networks behind, which any other would clear away

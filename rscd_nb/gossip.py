@@ -14,10 +14,11 @@ from loguru import logger
 from torch import Tensor
 from torch.profiler import record_function
 
+from .config import TrainConfig
 from .core import UserError
 from .exchange import Pending, open_exchange
 from .parallel import Parallel
-from .topology import make_topology
+from .topology import Topology, make_topology
 from .wire import find_wire, group_seed, in_memory_order, lay_out
 
 # %% ../nbs/37_gossip.ipynb #8d591470
@@ -146,6 +147,8 @@ def _in_ready_order(parallel: Parallel) -> list[tuple[str, Tensor]]:
 class _BucketWise(Parallel):
     "Training in which each bucket is stepped as soon as its gradients are there."
 
+    buckets: list[Bucket] = []
+
     def _divide(self, buckets: list[Bucket]) -> None:
         "Step these buckets, in this order, from now on."
         self.buckets, self._next = buckets, 0  # the next one to be stepped
@@ -201,29 +204,55 @@ class Gossip(_BucketWise):
     "Decentralized data parallelism: mix with a few peers, in the configured wire format, while the next step computes."
 
     takes = {}  # whatever the configuration has
+    remembers = 0  # tensors of the model's size that the algorithm keeps, beside those of wire and optimizer
+
+    @classmethod
+    def topology_of(
+        cls,
+        cfg: TrainConfig,  # names it
+        world_size: int,  # workers
+        workers_per_node: int,  # as launched, or as overridden
+    ) -> Topology:  # raises UserError
+        "The topology in which messages travel."
+        return make_topology(cfg.topology, world_size, workers_per_node)
 
     @classmethod
     def check(cls, cfg, world_size, workers_per_node):
         super().check(cfg, world_size, workers_per_node)
-        topology, wire = make_topology(cfg.topology, world_size, workers_per_node), find_wire(cfg.wire)
+        topology, wire = cls.topology_of(cfg, world_size, workers_per_node), find_wire(cfg.wire)
         largest = max(len(g) for groups in topology.rounds for g in groups)
         if wire.pairs_only and largest > 2:
             raise UserError(f"train.wire {cfg.wire} is for pairs, but {cfg.topology} has groups of {largest}; choose ring, one-peer-exp or random-matching, or another wire.")
 
     def __init__(self, model, cfg, steps_per_epoch, world):
         super().__init__(model, cfg, steps_per_epoch, world)
-        self._forward = self.model
-        self.topology = make_topology(cfg.topology, world.size, cfg.workers_per_node or world.local_size)
+        self.topology = self.topology_of(cfg, world.size, cfg.workers_per_node or world.local_size)
         self._bytes_sent = 0
-        groups = sorted({g for t in range(len(self.topology.rounds)) if len(g := self.topology.peers(world.rank, t)) > 1})
-        share_mb = sum(p.numel() for p in self.parameters) * 4 / 2**20 / cfg.sync_every
-        runs = _fill(_in_ready_order(self), min(cfg.bucket_mb or math.inf, share_mb / 2 if cfg.sync_every > 1 else math.inf))  # small enough for even phases
-        phases = _phases([lay_out([p for _, p in named])[1] for named in runs], cfg.sync_every)
-        self._divide([Bucket(named, self, groups, phase, channel) for channel, (named, phase) in enumerate(zip(runs, phases))])
+        groups = self.groups_of(self.topology, world.rank)
+        self._divide([Bucket(named, self, groups, phase, channel) for channel, (named, phase) in enumerate(self._plan(_in_ready_order(self)))])
         self.exchange = open_exchange(self.topology, world, cfg.timeout, channels=len(self.buckets))
         if world.rank == 0:
             kept = sum(t.nbytes for b in self.buckets for state in b.wire_state.values() for t in state)
             logger.debug(f"{len(self.buckets)} buckets, {len(groups)} groups, wire states of {kept / 2**20:.0f} MiB")
+
+    @classmethod
+    def groups_of(
+        cls,
+        topology: Topology,  # of the workers
+        rank: int,  # of one
+    ) -> list[tuple[int, ...]]:
+        "Groups of two or more that a worker is ever in: the wire keeps a state for each."
+        return sorted({g for t in range(len(topology.rounds)) if len(g := topology.peers(rank, t)) > 1})
+
+    def _plan(self, named: list[tuple[str, Tensor]]) -> list[tuple[list[tuple[str, Tensor]], int]]:
+        "The parameters of each bucket, and its phase."
+        cfg = self.cfg
+        share_mb = sum(p.numel() for p in self.parameters) * 4 / 2**20 / cfg.sync_every
+        runs = _fill(named, min(cfg.bucket_mb or math.inf, share_mb / 2 if cfg.sync_every > 1 else math.inf))  # small enough for even phases
+        return list(zip(runs, _phases([lay_out([p for _, p in run])[1] for run in runs], cfg.sync_every)))
+
+    def _forward(self, images):
+        return self.model(images)
 
     def mix(
         self,

@@ -19,6 +19,7 @@ LOOKS = {
     "none": Look("compute only", ("#737373",)),
     "allreduce": Look("All-Reduce", ("#D55E00", "#E69F00", "#7F3C8D", "#CC79A7", "#8C510A")),
     "decent-dp": Look("decent-dp", ("#009E73", "#66C2A5")),
+    "diloco": Look("DiLoCo", ("#882255", "#DDCC77", "#661100")),
     "gossip": Look("Gossip", ("#0072B2", "#56B4E9", "#332288")),
 }
 OWN_COLOURS = ("#AA3377", "#BBBB33", "#44AA99")  # of strategies from a user's file
@@ -56,7 +57,7 @@ def in_words(
         return f"decent-dp, {own_name(rule['topology'])}"
     if wire == "lowrank":
         wire = f"{'PowerSGD' if strategy == 'allreduce' else 'lowrank'} {rule['wire_rank']}"
-    where = "" if strategy == "allreduce" else f", {own_name(rule['topology'])}"
+    where = "" if strategy in ("allreduce", "diloco") else f", {own_name(rule['topology'])}"
     return f"{look_of(strategy).label} {wire}{where}" + (f", every {every} steps" if every > 1 else "")
 
 # %% ../nbs/02_methods.ipynb #96951871

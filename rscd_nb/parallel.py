@@ -317,6 +317,9 @@ class Parallel(_Replica):
         "True if workers' weights may differ between steps, so that there is a consensus distance."
         return True
 
+    def land(self) -> None:
+        "Take in what must be taken in before the weights are used."
+
     @property
     def bytes_sent(self) -> float:
         "By this worker so far, to agree on a model: messages alone, without headers and measurements. By formula, where a library sends them."
@@ -341,6 +344,7 @@ class Parallel(_Replica):
         batches: Iterable[Tensor] = (),  # this worker's images for BatchNorm; none: the workers' own statistics are averaged
     ) -> nn.Module:  # in evaluation mode; overwritten by the next call, and training goes on untouched
         "The mean of the workers' models, BatchNorm recalibrated: the model that is scored and saved."
+        self.land()
         if self._scored is None:
             self._scored = deepcopy(self.model)
         states = [model.state_dict() for model in self.models]

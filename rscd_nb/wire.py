@@ -124,6 +124,16 @@ class Wire:
             moves = [theirs[at].float() - mine for j, theirs in enumerate(messages) if j != me]
             x[at].add_(sum(moves[1:], moves[0]), alpha=1 / len(messages))
 
+    @torch.no_grad()
+    def add(
+        self,
+        total: Tensor,  # (size,) float32, changed in place
+        message: Tensor,  # by `encode`
+        share: float,  # of what it carries
+    ) -> None:
+        "Add what a message carries, without any memory of earlier ones."
+        total.add_(message, alpha=share)
+
 # %% ../nbs/31_wire.ipynb #8f0d888d
 def group_seed(
     group: tuple[int, ...],  # its ranks
@@ -227,13 +237,7 @@ class Quantized(Wire):
             self.mix_in_operations(x, mine, theirs, codes, scales, share)
 
     @torch.no_grad()
-    def add(
-        self,
-        total: Tensor,  # (size,) float32, changed in place
-        message: Tensor,  # by `encode`
-        share: float,  # of what it carries
-    ) -> None:
-        "Add what a message carries, without any memory of earlier ones."
+    def add(self, total, message, share):
         nothing, carried = torch.zeros_like(total), torch.zeros_like(total)
         self._take(total, nothing, carried, message, share)
 
