@@ -35,6 +35,8 @@ METHODS: dict[str, dict] = {
     **{f"DDP {wire}": {"strategy": "allreduce", "wire": wire} for wire in ("int8", "int4", "int2")},
     **{f"DDP PowerSGD {r}": {"strategy": "allreduce", "wire": "lowrank", "wire_rank": r} for r in (1, 2, 4, 8, 16)},
     "local SGD 4": {"strategy": "allreduce", "sync_every": 4},
+    **{f"DiLoCo {wire} {k}": {"strategy": "diloco", "wire": wire, "sync_every": k} for k in (4, 16) for wire in ("fp32", "int4")},
+    "Streaming DiLoCo int4 16": {"strategy": "diloco", "wire": "int4", "sync_every": 16, "fragments": 4, "overlap": 1},
     "decent-dp ring": {"strategy": "decent-dp", "topology": "ring"},
     "decent-dp one-peer-exp": {"strategy": "decent-dp"},
     "Gossip ring fp32": {"strategy": "gossip", "topology": "ring"},

@@ -51,14 +51,26 @@ def in_words(
 ) -> str:  # such as "All-Reduce PowerSGD 4" or "Gossip int2, one-peer-exp"
     "A method with what tells it from the others of its kind."
     strategy, wire, every = rule["strategy"], own_name(rule["wire"]), rule["sync_every"]
-    if strategy == "allreduce" and wire == "fp32":
-        return f"local SGD, every {every} steps" if every > 1 else look_of(strategy).label
-    if strategy == "decent-dp" and wire == "fp32" and every == 1:
-        return f"decent-dp, {own_name(rule['topology'])}"
     if wire == "lowrank":
         wire = f"{'PowerSGD' if strategy == 'allreduce' else 'lowrank'} {rule['wire_rank']}"
-    where = "" if strategy in ("allreduce", "diloco") else f", {own_name(rule['topology'])}"
-    return f"{look_of(strategy).label} {wire}{where}" + (f", every {every} steps" if every > 1 else "")
+    if strategy == "allreduce" and wire == "fp32":
+        words = ["local SGD" if every > 1 else look_of(strategy).label]
+    else:
+        words = [look_of(strategy).label + (f" {wire}" if (strategy, wire) != ("decent-dp", "fp32") else "")]
+    words += [own_name(rule["topology"])] * (strategy not in ("allreduce", "diloco"))
+    words += [f"every {every} steps"] * (every > 1)
+    return ", ".join(words + _details(rule))
+
+
+def _details(rule: dict) -> list[str]:
+    "Settings of newer rules, where they are not at their defaults."
+    fragments, overlap, optimizer = rule.get("fragments", 1), rule.get("overlap", 0), rule.get("optimizer", "")
+    return (
+        [f"{fragments} fragments"] * (fragments > 1)
+        + [f"overlap {overlap}"] * (overlap > 0)
+        + ["global moment"] * (rule.get("second_moment") == "global")
+        + [optimizer] * optimizer.startswith("accum")
+    )
 
 # %% ../nbs/02_methods.ipynb #96951871
 def plot_order(
