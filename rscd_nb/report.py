@@ -189,4 +189,4 @@ def write_readme(
     lower = ["\n".join("#" + line if line.startswith("#") else line for line in section.splitlines()) + "\n" for section in sections]
     first, mark, second = page.partition("## Reproduce on a cluster\n")
     here = os.path.relpath(reports, readme.parent)
-    write_atomic(readme, "\n".join((first, *lower, mark + second)).replace("](figures/", f"]({here}/figures/"))
+    write_atomic(readme, "\n".join((first, *lower, mark + second)).replace("](figures/", f"]({here}/figures/").replace("](records/", f"]({here}/records/"))
