@@ -74,6 +74,7 @@ class DecentDP(Parallel):
     "Gossip with the decent-dp library: mix with a few peers while the next step computes."
 
     takes = {
+        "order": ("awc",),
         "wire": ("fp32",),
         "sync_every": (1,),
         "clip_norm": (None,),

@@ -51,15 +51,9 @@ class DiLoCo(Gossip):
     def _is_due(self, bucket, steps: int) -> bool:
         return steps % self.cfg.sync_every == bucket.phase
 
-    def _forward(self, images):
-        self.land()
-        return super()._forward(images)
-
-    @torch.no_grad()
-    def land(self):
-        for bucket in self.buckets:
-            if not self.cfg.overlap:
-                self.mix(bucket)
+    @property
+    def _just_in_time(self):
+        return not self.cfg.overlap
 
     def mix(self, bucket):
         "Take the outer step, if its exchange has had its time."

@@ -7,6 +7,7 @@ __all__ = ['Bucket', 'Gossip']
 
 # %% ../nbs/37_gossip.ipynb #34dcf9a7
 import math
+from collections.abc import Iterable
 
 import torch
 import torch.distributed as dist
@@ -230,6 +231,8 @@ class Gossip(_BucketWise):
         self._bytes_sent = 0
         groups = self.groups_of(self.topology, world.rank)
         self._divide([Bucket(named, self, groups, phase, channel) for channel, (named, phase) in enumerate(self._plan(_in_ready_order(self)))])
+        if self._just_in_time:
+            self._take_in_just_in_time()
         self.exchange = open_exchange(self.topology, world, cfg.timeout, channels=len(self.buckets))
         if world.rank == 0:
             kept = sum(t.nbytes for b in self.buckets for state in b.wire_state.values() for t in state)
@@ -253,6 +256,27 @@ class Gossip(_BucketWise):
 
     def _forward(self, images):
         return self.model(images)
+
+    @property
+    def _just_in_time(self) -> bool:
+        "True if messages are taken in before the next forward pass, False if in the next backward pass."
+        return self.cfg.order == "atc"
+
+    def _take_in_just_in_time(self) -> None:
+        "From now on, have each module take in the messages for its own parameters before its forward pass."
+        bucket_of = {p: bucket for bucket in self.buckets for p in bucket.params}
+        for module in self.model.modules():
+            if mine := {bucket_of[p] for p in module.parameters(recurse=False) if p in bucket_of}:
+                self._hooks.append(module.register_forward_pre_hook(lambda *_, mine=mine: self._mix_all(mine)))
+
+    @torch.no_grad()
+    def _mix_all(self, buckets: Iterable[Bucket]) -> None:
+        for bucket in buckets:
+            self.mix(bucket)
+
+    def land(self):
+        if self._just_in_time:
+            self._mix_all(self.buckets)
 
     def mix(
         self,
@@ -296,7 +320,8 @@ class Gossip(_BucketWise):
 
     def _step_bucket(self, bucket: Bucket) -> None:
         with record_function("step/update"):
-            self.mix(bucket)
+            if not self._just_in_time:
+                self.mix(bucket)
             self.update(bucket)
             self.send(bucket)
 

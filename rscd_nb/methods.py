@@ -68,6 +68,7 @@ def _details(rule: dict) -> list[str]:
     return (
         [f"{fragments} fragments"] * (fragments > 1)
         + [f"overlap {overlap}"] * (overlap > 0)
+        + ["ATC"] * (rule.get("order") == "atc")
         + ["global moment"] * (rule.get("second_moment") == "global")
         + [optimizer] * optimizer.startswith("accum")
     )

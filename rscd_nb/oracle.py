@@ -192,7 +192,7 @@ def decent_dp(
     topology: Topology,  # of the same number of workers
 ) -> None:  # raises ValueError
     "Train virtual workers as `DecentDP` would."
-    refuse(cfg, wire=("fp32",), sync_every=(1,), clip_norm=(None,))
+    refuse(cfg, wire=("fp32",), sync_every=(1,), clip_norm=(None,), order=("awc",))
     _same_size(workers, topology)
     update, messages = Update(workers, cfg, steps_per_epoch, len(workers)), Messages(workers, cfg)
     for t in range(steps):
@@ -223,11 +223,14 @@ def gossip(
     for t in range(steps):
         gradients(workers, cfg, batch, t)
         clip(workers, cfg)
-        messages.mix()
+        if cfg.order == "awc":
+            messages.mix()
         update()
         for k, name in enumerate(messages.names):
             if t + 1 <= sync_steps or (t + 1) % cfg.sync_every == (phases or {}).get(name, 0):
                 messages.send(k, topology.groups(messages.rounds[k]))
+        if cfg.order == "atc":
+            messages.mix()
 
 # %% ../nbs/40_oracle.ipynb #f70bf860
 def diloco(
