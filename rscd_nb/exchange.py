@@ -26,7 +26,7 @@ class Pending:
     bytes: int = 0  # sent by this worker
 
     def wait(self) -> None:
-        "Wait until all messages have arrived; more than once does no harm."
+        "Wait until all messages have arrived (with NCCL: have the GPU wait); more than once does no harm."
         works, self.works = self.works, []
         with record_function("step/waiting"):
             for work in works:
@@ -58,7 +58,7 @@ def swap(
     out, arrived = (torch.empty_like(t, device="cpu", pin_memory=True) if staged else t for t in (mine, theirs))
     if staged:
         out.copy_(mine)
-    # Receiving comes first: gloo announces it on the connection that the own message is about to fill, and the peer waits for the announcement.
+    # The receive is posted first. gloo tells the peer on this same connection that it may send; posted second, that word would queue behind the own message.
     works = dist.batch_isend_irecv([dist.P2POp(dist.irecv, arrived, peer, group), dist.P2POp(dist.isend, out, peer, group)])
     return [_Staged(works, arrived, theirs)] if staged else works
 
@@ -85,7 +85,7 @@ class Exchange:
         timeout: float,  # seconds, see `process_group`
         channels: int = 1,  # exchanges that may be pending at the same time
     ):
-        self.rank, wait = world.rank, patience(timeout)[0]
+        self.rank, wait = world.rank, patience(timeout)[0]  # wait: how long a collective may take
         larger = sorted({g for groups in topology.rounds for g in groups if len(g) > 2})
         self._groups = {g: dist.group.WORLD if len(g) == topology.world_size else dist.new_group(list(g), timeout=wait) for g in larger}
         own_connections = dist.get_backend() == "gloo" and world.size > 1
@@ -143,7 +143,7 @@ class MemoryExchange:
         return copy
 
     def _join(self, key: tuple, empty: list) -> list:
-        "The exchange of that name: what its members have brought so far, and how many are to come."
+        "The exchange that its members call by the same key, (channel, group): what they have brought so far."
         box, missing = self._mailbox.get(key, (empty, len(key[1])))
         self._mailbox[key] = box, missing - 1
         if missing == 1:

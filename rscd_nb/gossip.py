@@ -69,7 +69,7 @@ class Bucket(_Flat):
         self.scheduler = parallel.new_scheduler(self.optimizer)
         self.memory: dict[str, Tensor] = {}  # of an algorithm; saved in checkpoints
         self.pending: Pending | None = None
-        self.rounds = 0  # exchanges started
+        self.rounds = 0  # of the topology, taken so far: the next one's number
         self.send_buffer: Tensor | None = None  # the message of the exchange before, whose memory is used again
         self.missing = len(named)  # gradients still to come in this step
 
@@ -107,7 +107,7 @@ class Bucket(_Flat):
 
 # %% ../nbs/37_gossip.ipynb #92a8492e
 def _fill(named: list[tuple[str, Tensor]], limit_mb: float) -> list[list[tuple[str, Tensor]]]:
-    "Divide parameters into runs of at least `limit_mb` MiB; a short rest joins the run before."
+    "Divide parameters into runs that end once they hold `limit_mb` MiB; a short rest joins the run before."
     runs, size = [[]], 0
     for name, p in named:
         if size >= limit_mb * 2**20:
@@ -170,7 +170,7 @@ class _BucketWise(Parallel):
 
     @torch.no_grad()
     def finish(self):
-        if self._gradients.apply():
+        if self._gradients.apply():  # False: some worker's gradient has overflowed, and no worker takes or sends anything
             for bucket in self.buckets[self._next :]:  # all of them, or those with parameters that got no gradient
                 self._step_bucket(bucket)
         else:
@@ -204,7 +204,7 @@ class _BucketWise(Parallel):
 class Gossip(_BucketWise):
     "Decentralized data parallelism: mix with a few peers, in the configured wire format, while the next step computes."
 
-    takes = {}  # whatever the configuration has
+    takes = {}  # no option is restricted
     remembers = 0  # tensors of the model's size that the algorithm keeps, beside those of wire and optimizer
 
     @classmethod
@@ -314,8 +314,8 @@ class Gossip(_BucketWise):
             return
         message = bucket.wire.encode(bucket.flat, bucket.wire_state[group], group.index(self.world.rank), bucket.send_buffer)
         bucket.pending = self.exchange.start(message, group, bucket.channel, bucket.wire.sums)
-        if len(group) == 2:
-            bucket.send_buffer = None if message is bucket.flat else message
+        if len(group) == 2:  # an exchange of a larger group keeps its own
+            bucket.send_buffer = None if message is bucket.flat else message  # fp32 sends the weights themselves: they change only after `mix` has waited
         self._bytes_sent += bucket.pending.bytes
 
     def _step_bucket(self, bucket: Bucket) -> None:

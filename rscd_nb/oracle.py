@@ -88,7 +88,7 @@ def refuse(
 
 # %% ../nbs/40_oracle.ipynb #d0a03956
 class Messages:
-    "Messages of virtual workers, between the update that they were sent after and the next one."
+    "Messages of virtual workers that have been sent and not yet mixed."
 
     def __init__(
         self,
