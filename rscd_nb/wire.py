@@ -226,11 +226,10 @@ class Quantized(Wire):
         for j, message in enumerate(messages):
             if j == me:
                 continue
-            self._take(x, state[me], state[j], message, 1 / len(messages))
+            self._take(x, state[me], state[j], *self._parts(message), 1 / len(messages))
 
-    def _take(self, x: Tensor, mine: Tensor, theirs: Tensor, message: Tensor, share: float) -> None:
+    def _take(self, x: Tensor, mine: Tensor, theirs: Tensor, codes: Tensor, scales: Tensor, share: float) -> None:
         "Take up a share of the difference of a sender, whose copy the message brings up to date."
-        codes, scales = self._parts(message)
         if x.device.type == "cpu" and (loops := self._loops()):
             loops[1](_rows(x), _rows(mine), _rows(theirs), codes.numpy(), _bits_of(scales), np.float32(share))
         else:
@@ -238,8 +237,12 @@ class Quantized(Wire):
 
     @torch.no_grad()
     def add(self, total, message, share):
-        nothing, carried = torch.zeros_like(total), torch.zeros_like(total)
-        self._take(total, nothing, carried, message, share)
+        codes, scales = self._parts(message)
+        chunks = _chunks(total)
+        nothing, carried = (torch.zeros_like(total[chunks[0]]) for _ in range(2))
+        for at in chunks:
+            x, rows = total[at], slice(at.start // BLOCK, at.stop // BLOCK)
+            self._take(x, nothing[: len(x)], carried[: len(x)].zero_(), codes[rows], scales[rows], share)
 
     def mix_in_operations(
         self,
