@@ -21,7 +21,7 @@ from loguru import logger
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .checkpoint import load_checkpoint, save_checkpoint, save_model
+from .checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint, save_model
 from .config import Config, TrainConfig, save_config
 from .core import Stopped, UserError, die_with_parent, write_atomic, writing
 from .loader import Loader, epoch_order, eval_loader, loader_class, steps_per_epoch, train_loader
@@ -431,6 +431,8 @@ def train(
             record = _make_record(cfg, checked, parallel, facts, scored, bad, time.perf_counter() - began, run_dir.name)
             with agreed():  # no worker reports success before the record is there
                 track.record(record)
+            if cfg.train.simulate:
+                drop_checkpoints(Path(run_dir))
         failed = False
         return record
     finally:
