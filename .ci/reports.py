@@ -1,12 +1,12 @@
-"""Writes the reports and the README again from the committed records and compares: text to the letter, figures pixel by pixel (processors differ in the last digit of a sum)."""
+"""Writes the reports and the README again from the committed records, by `rscd report` in another folder, and compares: text to the letter, figures pixel by pixel (processors differ in the last digit of a sum)."""
+import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-
-from rscd_nb.report import write_readme, write_reports
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,8 +28,9 @@ def differs(old: Path, new: Path) -> bool:
 
 with tempfile.TemporaryDirectory() as tmp:
     again = Path(tmp)
-    write_reports(ROOT / "reports" / "records", again / "reports")
-    write_readme(again / "reports", again / "README.md")
+    command = [sys.executable, "-m", "rscd_nb.cli", "report", "--runs", str(ROOT / "reports" / "records"), "--out", "reports", "--readme", "README.md"]
+    said = subprocess.run(command, cwd=again, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert "the report is in reports/results.md" in said and (again / "reports" / "report.html").is_file(), said
     names = {p.relative_to(folder) for folder in (ROOT, again) for p in (folder / "reports" / "figures").glob("*.png")}
     changed = [str(n) for n in sorted(names | {Path("README.md"), Path("reports/method.md"), Path("reports/results.md")}) if differs(ROOT / n, again / n)]
 print("the reports come out as they are committed" if not changed else f"make reports would change {', '.join(changed)}")

@@ -136,6 +136,7 @@ def start(test: Test, flags: list[str]) -> None:
     code = 1
     try:
         os.setsid()
+        Path("/proc/self/comm").write_text(Path(test.name).name[:15])  # as ps and top show it
         os.chdir(ROOT)
         for stream, file in ((0, os.open(os.devnull, os.O_RDONLY)), (1, test.output.fileno()), (2, test.output.fileno())):
             os.dup2(file, stream)

@@ -99,7 +99,7 @@ class SlurmLab:
 
     def state(
         self,
-        job: int,  # its number
+        job: int | str,  # its number; "12_0" is the first of job array 12
     ) -> dict[str, str]:
         "Fields of `scontrol show job`."
         words = self.run("scontrol", "show", "job", str(job)).stdout.split()
@@ -107,7 +107,7 @@ class SlurmLab:
 
     def wait(
         self,
-        job: int,  # its number
+        job: int | str,  # its number; "12_0" is the first of job array 12
         timeout: float,  # seconds
         states: tuple[str, ...] = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"),  # those that end the waiting
     ) -> dict[str, str]:
