@@ -12,7 +12,7 @@ help:  ## what can be made
 .venv/installed: settings.ini setup.py pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || { echo "Python 3.11 or 3.12 is needed (DALI's CUDA 11 build has no other), not $$($(PYTHON) --version 2>&1); choose one with: make PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[$(EXTRAS)]'  # a module is compiled when it is first imported: few of them ever are
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $@
 
 quickstart: .venv/installed  ## generated data, two seeds of each arm with four workers (8 epochs of 16), then the report in runs/report
