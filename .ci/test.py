@@ -3,6 +3,7 @@
 PART=31, PART=parallel or PART="31 pages" in the environment runs the tests of those names alone. Notebooks run in forks of this process, which has imported what most of them
 import: torch and its relatives take seconds of a core. What Slurm's tests and the browser's need is installed while other tests run."""
 import atexit
+import compileall
 import difflib
 import os
 import re
@@ -104,6 +105,7 @@ def installers(tests: list[Test]) -> list[Test]:
 
 def preload() -> None:
     """Import what most notebooks import; nothing that starts a thread or looks at a GPU."""
+    compileall.compile_dir(ROOT / "rscd_nb", quiet=1)  # once: where PYTHONDONTWRITEBYTECODE is set, every interpreter would do so anew
     import nbdev.test, numba, pandas, seaborn  # noqa: E401, F401
 
     from rscd_nb import processes
