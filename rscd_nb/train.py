@@ -432,7 +432,7 @@ def train(
             with agreed():  # no worker reports success before the record is there
                 track.record(record)
             if cfg.train.simulate:
-                drop_checkpoints(Path(run_dir))
+                drop_checkpoints(run_dir)
         failed = False
         return record
     finally:
