@@ -153,7 +153,7 @@ class RoundedAverage:
         "Replace every tensor by the mean of its messages."
         for rank, tensors in enumerate(workers):
             for k, t in enumerate(tensors):
-                error = self.errors.setdefault((rank, k), torch.zeros(lay_out([t])[1]))
+                error = self.errors.setdefault((rank, k), torch.zeros(lay_out([t])[1], device=t.device))
                 error[: t.numel()] += in_memory_order(t)
                 sent = torch.zeros_like(error)
                 self.wire.encode(error, [sent], 0)
