@@ -418,7 +418,7 @@ def limits(
     if of_few_photographs(runs):
         said.append("`real_roads` is a few hundred photographs in 6 of RSCD's classes with approximate labels")
     if any(len(by_arm(group)) > 1 and len({r.rule["lr"] for r in group}) == 1 for group in settings(runs).values()):
-        said.append("arms that are compared were trained at the same learning rate, which may suit one better than another")
+        said.append("unless said otherwise, arms that are compared were trained at the same learning rate, which may suit one better than another")
     if any(r.untimed for r in runs if not r.setting.simulated):
         said.append("no times are given for runs beside which the machine had work of another kind")
     if any(r.setting.simulated for r in runs):

@@ -185,8 +185,12 @@ def write_readme(
     "The index notebook and the two sections as one page."
     reports, readme = Path(reports).resolve(), Path(readme).resolve()
     page = _execute(ANALYSIS.parent / "index.ipynb", {"reports": str(reports)}, reports / "figures")
-    sections = [(reports / f"{name}.md").read_text(encoding="utf-8") for name in ("method", "results")]
+    method, results = ((reports / f"{name}.md").read_text(encoding="utf-8") for name in ("method", "results"))
+    for title, instead in (("In short", "The main figures are at the top of this page."), ("Where the numbers come from", "Every number above was read from the record of a run or a bench: [a list of them](results.md#where-the-numbers-come-from).")):
+        if long := section_of(results, title):
+            results = results.replace(long, instead)
+    sections = method, results
     lower = ["\n".join("#" + line if line.startswith("#") else line for line in section.splitlines()) + "\n" for section in sections]
     first, mark, second = page.partition("## Reproduce on a cluster\n")
     here = os.path.relpath(reports, readme.parent)
-    write_atomic(readme, "\n".join((first, *lower, mark + second)).replace("](figures/", f"]({here}/figures/").replace("](records/", f"]({here}/records/"))
+    write_atomic(readme, "\n".join((first, *lower, mark + second)).replace("](figures/", f"]({here}/figures/").replace("](results.md#", f"]({here}/results.md#"))
