@@ -9,7 +9,7 @@ RSCD := .venv/bin/rscd
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
 
-.venv/installed: settings.ini setup.py pyproject.toml constraints.txt
+.venv/installed: settings.ini setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || { echo "Python 3.11 or 3.12 is needed (DALI's CUDA 11 build has no other), not $$($(PYTHON) --version 2>&1); choose one with: make PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'

@@ -120,7 +120,7 @@ def run_here(path: str, flags: list[str]) -> None:
 
         from rscd_nb.processes import start_forkserver
 
-        if re.search(r"rscd_nb\.(launch|net)", Path(path).read_text()):
+        if re.search(r"rscd_nb\.(launch|net|report)", Path(path).read_text()):
             start_forkserver(clean=True)  # a fork of this process, before it starts threads: it need not import
         nbdev_test.__wrapped__(path=path, flags=" ".join(flags), n_workers=0)
     else:

@@ -14,7 +14,10 @@ import os
 import re
 import shutil
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -22,7 +25,7 @@ import pandas as pd
 
 import rscd_nb
 from .core import UserError, write_atomic
-from .processes import execute_notebook
+from .processes import Kernel, adopt, execute_notebook, start_forkserver
 from .runs import Run, load_benches, load_runs, machine_of
 
 # %% ../nbs/75_report.ipynb #0c4bd5c4
@@ -81,20 +84,35 @@ def _to_markdown(
 
 # %% ../nbs/75_report.ipynb #21a319a9
 def _execute(
+    environment: dict[str, str],
     notebook: Path,
     parameters: dict,
     figures: Path,  # folder to write figures to
 ) -> str:  # raises UserError
-    "A notebook's Markdown."
+    "A notebook's Markdown. Called in a process that was forked for it, and has imported most of what the kernel needs: the kernel is forked in turn."
     import nbformat
     from papermill.exceptions import PapermillExecutionError
 
+    adopt(environment)
+    kernel = Kernel("rscd analysis")
     with tempfile.TemporaryDirectory() as tmp:
         try:
-            execute_notebook(notebook, executed := Path(tmp) / "executed.ipynb", parameters)
+            execute_notebook(notebook, executed := Path(tmp) / "executed.ipynb", parameters, kernel=kernel)
         except PapermillExecutionError as e:
             raise UserError(f"{notebook.name} cannot be written from {', '.join(map(str, parameters.values()))}: {e.ename}: {e.evalue}") from None
         return _to_markdown(nbformat.read(executed, as_version=4), figures)
+
+
+def _execute_all(
+    notebooks: list[tuple[Path, dict, Path]],  # each with its parameters, and the folder for its figures
+) -> list[str]:  # their Markdown; raises UserError
+    "Execute notebooks side by side."
+    from tqdm import tqdm
+
+    start_forkserver()
+    execute = partial(import_module("rscd_nb.report")._execute, dict(os.environ))  # by a name that another process finds
+    with ProcessPoolExecutor(len(notebooks), mp_context=get_context("forkserver")) as pool:
+        return list(tqdm(pool.map(execute, *zip(*notebooks)), "writing pages", len(notebooks), unit="page"))
 
 # %% ../nbs/75_report.ipynb #1a14c6d5
 def _keep_records(runs: list[Run], benches: list[Path], folder: Path) -> None:
@@ -117,9 +135,6 @@ def write_reports(
     out: str | Path,  # gets method.md, results.md, report.html, figures/ and records/
 ) -> None:  # raises UserError
     "Execute the analysis notebooks over the finished runs and write the sections, and both as one page of HTML."
-    import papermill.exceptions  # noqa: F401  here, because two threads that import it at once get in each other's way
-    from tqdm import tqdm
-
     runs, out = Path(runs).resolve(), Path(out).resolve()
     found = load_runs(runs)
     try:
@@ -128,9 +143,7 @@ def write_reports(
         raise UserError(f"cannot write the report to {out}: {e.strerror}; choose another folder with --out.") from None
     with tempfile.TemporaryDirectory(dir=out) as new:
         names = ("method", "results")
-        with ThreadPoolExecutor() as pool:  # two kernels side by side
-            texts = pool.map(lambda name: _execute(ANALYSIS / f"{name}.ipynb", {"runs": str(runs)}, Path(new)), names)
-            sections = dict(zip(names, tqdm(texts, "writing sections", len(names), unit="section")))
+        sections = dict(zip(names, _execute_all([(ANALYSIS / f"{name}.ipynb", {"runs": str(runs)}, Path(new)) for name in names])))
         for old in (out / "figures").glob("*.png"):  # of runs that are no longer there
             old.unlink()
         for figure in Path(new).iterdir():
@@ -184,7 +197,7 @@ def write_readme(
 ) -> None:  # raises UserError
     "The index notebook and the two sections as one page."
     reports, readme = Path(reports).resolve(), Path(readme).resolve()
-    page = _execute(ANALYSIS.parent / "index.ipynb", {"reports": str(reports)}, reports / "figures")
+    (page,) = _execute_all([(ANALYSIS.parent / "index.ipynb", {"reports": str(reports)}, reports / "figures")])
     method, results = ((reports / f"{name}.md").read_text(encoding="utf-8") for name in ("method", "results"))
     for title, instead in (("In short", "The main figures are at the top of this page."), ("Where the numbers come from", "Every number above was read from the record of a run or a bench: [a list of them](results.md#where-the-numbers-come-from).")):
         if long := section_of(results, title):
