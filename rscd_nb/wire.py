@@ -11,7 +11,6 @@ import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
@@ -259,6 +258,13 @@ class Quantized(Wire):
         x.add_(theirs - mine, alpha=share)
 
 # %% ../nbs/31_wire.ipynb #10af254f
+def _compiled(bits: int, middle: float, levels: int | None) -> tuple[Callable, Callable]:
+    "Loops of the kind; numba, which compiles them, is imported when they are wanted."
+    from rscd_nb.loops import encoder, mixer
+
+    return encoder(BLOCK, bits, middle, levels), mixer(BLOCK, bits, middle)
+
+# %% ../nbs/31_wire.ipynb #120b0860
 class _Linear(Quantized):
     "Equal steps up to the block's largest change."
 
@@ -271,7 +277,7 @@ class _Linear(Quantized):
         return change.round_()
 
     def _loops(self):
-        return _encoder(self.bits, self.middle, self.levels), _mixer(self.bits, self.middle)
+        return _compiled(self.bits, self.middle, self.levels)
 
 
 class Int8(_Linear):
@@ -305,107 +311,7 @@ class Int2(Quantized):
         return change.floor_().clamp_(-2, 1).add_(0.5)
 
     def _loops(self):
-        return _encoder(self.bits, self.middle, None), _mixer(self.bits, self.middle)
-
-# %% ../nbs/31_wire.ipynb #fa845143
-@cache
-def _bf16() -> tuple[Callable, Callable]:
-    "Compiled conversions: a float to the bits of bf16, and a scale's bits to a float above 0."
-    from numba import njit
-
-    f32, i32 = np.float32, np.int32
-
-    @njit
-    def as_bf16(value):  # to nearest, ties to even
-        b = f32(value).view(i32)
-        return np.int16((b + i32(0x7FFF) + ((b >> i32(16)) & i32(1))) >> i32(16))
-
-    @njit
-    def positive(scale):
-        return max(i32(i32(scale) << i32(16)).view(f32), f32(1e-30))
-
-    return as_bf16, positive
-
-# %% ../nbs/31_wire.ipynb #4589a000
-@cache
-def _scale(levels: int | None) -> Callable:
-    "Compiled `scale` of a block: its largest change over the levels; without levels, 1.25 times the mean size."
-    from numba import njit
-
-    f32, i32 = np.float32, np.int32
-
-    @njit(fastmath={"reassoc", "nsz"})  # a sum in any order, so that the processor takes many weights at a time
-    def mean_size(x, known):
-        total = f32(0)
-        for j in range(BLOCK):
-            total += abs(x[j] - known[j])
-        return total / f32(BLOCK)
-
-    @njit
-    def largest(x, known):
-        most = i32(0)  # the bits of floats without sign are ordered as the floats are, and integers are compared many at a time
-        for j in range(BLOCK):
-            most = max(most, f32(abs(x[j] - known[j])).view(i32))
-        return i32(most).view(f32)
-
-    steps = f32(levels or 0)
-    return njit(lambda x, known: mean_size(x, known) * f32(1.25)) if levels is None else njit(lambda x, known: largest(x, known) / steps)
-
-# %% ../nbs/31_wire.ipynb #c8795c48
-@cache
-def _encoder(bits: int, middle: float, levels: int | None) -> Callable:
-    "Compiled `encode`: rows of weights and of their copy, rows of bytes, bits of bf16 scales."
-    from numba import njit
-
-    f32, i32, u8 = np.float32, np.int32, np.uint8
-    places, width, middle, of_four = 8 // bits, BLOCK * bits // 8, f32(middle), levels is None
-    (as_bf16, positive), scale_of = _bf16(), _scale(levels)
-
-    @njit(nogil=True)
-    def encode(x, known, codes, scales):
-        code = np.empty(BLOCK, u8)
-        for b in range(len(scales)):
-            own, ref, out = x[b], known[b], codes[b]
-            scales[b] = as_bf16(scale_of(own, ref))
-            scale = positive(scales[b])
-            for j in range(BLOCK):
-                d = own[j] - ref[j]
-                if of_four:
-                    c = i32(d >= -scale) + i32(d >= f32(0)) + i32(d >= scale)
-                else:
-                    c = i32(np.rint(d / scale)) + i32(middle)
-                ref[j] += (f32(c) - middle) * scale
-                code[j] = c
-            for j in range(width):
-                byte = i32(0)
-                for k in range(places):
-                    byte |= i32(code[k * width + j]) << i32(bits * k)
-                out[j] = byte
-
-    return encode
-
-# %% ../nbs/31_wire.ipynb #166dfc48
-@cache
-def _mixer(bits: int, middle: float) -> Callable:
-    "Compiled `mix`: rows of weights, of the own and the sender's copy, bytes, scales, share."
-    from numba import njit
-
-    f32, i32 = np.float32, np.int32
-    places, width, mask, middle = 8 // bits, BLOCK * bits // 8, i32(2**bits - 1), f32(middle)
-    _, positive = _bf16()
-
-    @njit(nogil=True)
-    def mix(x, mine, theirs, codes, scales, share):
-        for b in range(len(scales)):
-            own, ref, other, packed, scale = x[b], mine[b], theirs[b], codes[b], positive(scales[b])
-            for k in range(places):
-                for j in range(width):
-                    i = k * width + j
-                    c = (i32(packed[j]) >> i32(bits * k)) & mask
-                    other[i] += (f32(c) - middle) * scale
-                    own[i] += share * (other[i] - ref[i])
-
-    return mix
+        return _compiled(self.bits, self.middle, None)
 
 # %% ../nbs/31_wire.ipynb #59da6d61
 class LowRank(Wire):
