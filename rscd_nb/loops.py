@@ -16,20 +16,27 @@ f32, i32, u8 = np.float32, np.int32, np.uint8
 
 # %% ../nbs/29_loops.ipynb #d6510660
 @njit(cache=True)
-def as_bf16(value):
+def as_bf16(
+    value,  # float32
+):  # int16
     "A float as the bits of bf16."
     b = f32(value).view(i32)
     return np.int16((b + i32(0x7FFF) + ((b >> i32(16)) & i32(1))) >> i32(16))
 
 
 @njit(cache=True)
-def positive(scale):
+def positive(
+    scale,  # int16
+):  # float32
     "The bits of bf16 as a float above 0."
     return max(i32(i32(scale) << i32(16)).view(f32), f32(1e-30))
 
 # %% ../nbs/29_loops.ipynb #eedc307f
 @njit(cache=True, fastmath={"reassoc", "nsz"})  # a sum in any order, so that the processor takes many weights at a time
-def mean_size(x, known):
+def mean_size(
+    x,  # (block,) float32
+    known,  # the copy of x
+):  # float32
     "Mean size of the changes of a block."
     total = f32(0)
     for j in range(len(x)):
@@ -38,7 +45,10 @@ def mean_size(x, known):
 
 
 @njit(cache=True)
-def largest(x, known):
+def largest(
+    x,  # (block,) float32
+    known,  # the copy of x
+):  # float32
     "Largest change of a block."
     most = i32(0)  # the bits of floats without sign are ordered as the floats are, and integers are compared many at a time
     for j in range(len(x)):
