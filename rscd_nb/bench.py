@@ -45,6 +45,7 @@ METHODS: dict[str, dict] = {
         for wire in ("fp32", "bf16", "int8", "int4", "int2", "lowrank")
         for k in (1, 2, 4)
     },
+    **{f"Gossip {wire} ATC": {"strategy": "gossip", "wire": wire, "order": "atc", "bucket_mb": 4} for wire in ("fp32", "int2")},  # several buckets, so that some exchanges hide
 }
 
 # %% ../nbs/60_bench.ipynb #2bc2c455
