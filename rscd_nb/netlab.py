@@ -209,11 +209,11 @@ def train_in_network(
     "`launch`, with every worker in a namespace of its own."
     mbit = parse_rate(rate)
 
-    def start(program: str, args: tuple, nproc: int) -> None:
+    def start(run_dir: str, nproc: int) -> None:
         here = import_module("rscd_nb.netlab")  # by a name that another process finds
         threads = str(max(1, len(os.sched_getaffinity(0)) // nproc))
         with network(nproc, mbit) as net:
-            net._watch([net.start(i, here._train, net._space(i), args[-1], RSCD_NETWORK=rate, OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", threads)) for i in range(nproc)])
+            net._watch([net.start(i, here._train, net._space(i), run_dir, RSCD_NETWORK=rate, OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", threads)) for i in range(nproc)])
 
     return launch(cfg, nproc, runs, start=start, suffix=f"-{rate}")
 
