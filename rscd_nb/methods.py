@@ -71,6 +71,7 @@ def _details(rule: dict) -> list[str]:
         + ["ATC"] * (rule.get("order") == "atc")
         + ["global moment"] * (rule.get("second_moment") == "global")
         + [optimizer] * optimizer.startswith("accum")
+        + ["adjusted logits"] * (rule.get("logit_adjustment", 0) > 0)
     )
 
 # %% ../nbs/02_methods.ipynb #96951871

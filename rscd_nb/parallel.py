@@ -6,14 +6,13 @@
 __all__ = ['average_', 'recalibrate_batchnorm', 'consensus_distance', 'ConsensusSample', 'GradientScale', 'Parallel']
 
 # %% ../nbs/33_parallel.ipynb #a379ce7c
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parameters_to_vector
 from torch.optim import Optimizer
@@ -22,6 +21,7 @@ from torch.profiler import record_function
 
 from .config import TrainConfig
 from .core import UserError
+from .loss import Criterion, cross_entropy_of
 from .optim import make_optimizer, make_scheduler, no_decay
 from .wire import in_memory_order
 from .world import World
@@ -213,6 +213,7 @@ class _Replica:
         self.sync_steps = round(cfg.sync_epochs * steps_per_epoch)  # of full synchronisation at the start
         self._accumulating = False  # True for every micro-batch except a step's last; set before its forward pass
         self._exempt = no_decay(model)
+        self.criterion: Criterion = cross_entropy_of(cfg)
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self._gradients = GradientScale(self.parameters, cfg)
         for tensor in model.state_dict().values():
@@ -303,9 +304,16 @@ class Parallel(_Replica):
         return sum([*losses, self._micro_step(*parts[-1])], torch.zeros((), device=images.device))
 
     def _micro_step(self, images: Tensor, labels: Tensor) -> Tensor:
-        loss = cross_entropy(self(images), labels, label_smoothing=self.cfg.label_smoothing) / self.cfg.accumulate
+        loss = self.criterion(self(images), labels) / self.cfg.accumulate
         self.step(loss)
         return loss.detach()
+
+    def use_criteria(
+        self,
+        criteria: Sequence[Criterion],  # one for each worker in this process: one, unless they are simulated
+    ) -> None:
+        "Train on these losses from now on."
+        (self.criterion,) = criteria
 
     @property
     def lr(self) -> float:

@@ -102,6 +102,10 @@ class _Replicas(Simulated):
     def _worker(self, model: nn.Module, steps_per_epoch: int, world: World) -> Parallel:
         raise NotImplementedError
 
+    def use_criteria(self, criteria):
+        for worker, criterion in zip(self.virtual, criteria, strict=True):
+            worker.use_criteria([criterion])
+
     def _finish_all(self) -> None:
         "Take the step of every worker, now that all gradients are there."
         if self.cfg.precision == "fp16":
@@ -240,9 +244,14 @@ class SimulatedAllReduce(Simulated):
         self._sums = [torch.zeros_like(p, dtype=torch.bfloat16) for p in self.parameters] if cfg.wire == "bf16" else []
         self._rounded = [RoundedGradients(WIRES[cfg.wire]([], cfg)) for _ in range(cfg.simulate)] if cfg.wire in ROUNDED else []
         self._messages: list[Tensor] = []  # of this step
+        self.use_criteria([self.criterion] * cfg.simulate)
+
+    def use_criteria(self, criteria):
+        self._criteria = criteria
 
     def _train_worker(self, rank, images, labels):
         _copy(self._buffers[rank], list(self.model.buffers()))
+        self._one.use_criteria([self._criteria[rank]])
         parts, losses = list(zip(images.chunk(self.cfg.accumulate), labels.chunk(self.cfg.accumulate))), []
         for k, (part, wanted) in enumerate(parts):
             is_last = rank == self.workers - 1 and k == len(parts) - 1 and not self._rounds

@@ -74,7 +74,7 @@ def load_sweep(
     path: str | Path,  # a TOML file, see config/sweep
     overrides: tuple[str, ...] = (),  # KEY=VALUE, in every run
 ) -> Sweep:  # raises UserError, for a mistake in any of its runs
-    "Read a sweep's file: all combinations, the last key varying fastest."
+    "Read a sweep's file: all combinations, the last key varying fastest. Those that an override makes equal are one run."
     path = expand(path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -91,10 +91,11 @@ def load_sweep(
     for key, values in lists.items():
         if not isinstance(values, list) or not values:
             raise UserError(f'{path}: {key} must be a list with something in it (a key with a dot needs quotes: "train.seed" = [0, 1]).')
-    sweep = Sweep(path, tuple(dict(zip(lists, values)) for values in itertools.product(*lists.values())), overrides)
-    for i in range(len(sweep)):
-        sweep.config(i)
-    return sweep
+    every = Sweep(path, tuple(dict(zip(lists, values)) for values in itertools.product(*lists.values())), overrides)
+    different: dict[str, dict] = {}
+    for i, cell in enumerate(every.cells):
+        different.setdefault(every.config(i).hash, cell)
+    return Sweep(path, tuple(different.values()), overrides)
 
 # %% ../nbs/55_sweep.ipynb #876373e6
 def finished(

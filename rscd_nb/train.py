@@ -25,6 +25,7 @@ from .checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint, save
 from .config import Config, TrainConfig, save_config
 from .core import Stopped, UserError, die_with_parent, write_atomic, writing
 from .loader import Loader, epoch_order, eval_loader, loader_class, steps_per_epoch, train_loader
+from .loss import make_criteria
 from .model import find_model, make_model
 from .parallel import ConsensusSample, Parallel, consensus_distance
 from .simulate import check_memory, make_workers
@@ -300,6 +301,7 @@ def _epochs(cfg: Config, plan: Plan, parallel: Parallel, run_dir: Path, track: T
     t, world = cfg.train, parallel.world
     local_batch, ranks = t.batch_size // parallel.workers, range(t.simulate) if t.simulate else (world.rank,)
     shards = {rank: plan.shards[rank] for rank in ranks}
+    parallel.use_criteria(make_criteria(t, plan.data.train.labels, list(shards.values()), len(plan.data.classes), world.device))
     train = train_loader(cfg, plan.data.train, shards, parallel.workers, world.device)
     val = eval_loader(cfg, plan.data.val, np.arange(len(plan.data.val))[world.rank :: world.size], local_batch, world.device)
     bn_count = -(-t.bn_images // t.batch_size) * local_batch
