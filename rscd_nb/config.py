@@ -71,7 +71,7 @@ class DataConfig(_Frozen):
 
 # %% ../nbs/01_config.ipynb #1c3f8953
 OWN = ("model", "strategy", "topology", "wire")  # fields of TrainConfig that may name FILE.py:NAME
-LATER = {"simulate": 0, "width": 32, "depth": 1, "norm": "batch", "second_moment": "local", "scale_lr": "none", "outer_lr": 0.7, "outer_momentum": 0.9, "fragments": 1, "overlap": 0, "order": "awc", "logit_adjustment": 0.0}  # newer fields, with the value that older runs had: those keep their names
+LATER = {"simulate": 0, "width": 32, "depth": 1, "norm": "batch", "second_moment": "local", "scale_lr": "none", "outer_lr": 0.7, "outer_momentum": 0.9, "fragments": 1, "overlap": 0, "order": "awc", "logit_adjustment": 0.0, "fix_bn": None}  # newer fields, with the value that older runs had: those keep their names
 
 
 class TrainConfig(_Frozen):
@@ -117,6 +117,7 @@ class TrainConfig(_Frozen):
     min_lr: float = Field(1e-5, ge=0, description="Where the cosine ends.")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Of the training loss; validation loss has none.")
     logit_adjustment: float = Field(0.0, ge=0, description="For label skew: how far the training loss corrects for a worker's own class shares; 1 fully, 0 not at all.")
+    fix_bn: int | None = Field(None, ge=1, description="For label skew: after so many epochs BatchNorm keeps the statistics that the averaged model has then (FixBN); if not given, never.")
     # numerics
     accumulate: int = Field(1, ge=1, description="Micro-batches whose gradients make one step.")
     clip_norm: float | None = Field(None, gt=0, description="Clip the worker's gradient to this norm, over all parameters.")

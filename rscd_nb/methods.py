@@ -72,6 +72,8 @@ def _details(rule: dict) -> list[str]:
         + ["global moment"] * (rule.get("second_moment") == "global")
         + [optimizer] * optimizer.startswith("accum")
         + ["adjusted logits"] * (rule.get("logit_adjustment", 0) > 0)
+        + ["FixBN"] * (rule.get("fix_bn") is not None)
+        + ["group norm"] * (rule.get("norm") == "group")
     )
 
 # %% ../nbs/02_methods.ipynb #96951871

@@ -296,6 +296,11 @@ class SimulatedAllReduce(Simulated):
     def bytes_sent(self):
         return allreduce_bytes(self, self.workers)
 
+    def take_statistics(self, model):
+        super().take_statistics(model)
+        for own in self._buffers:
+            _copy(list(self.model.buffers()), own)
+
     def averaged(self, batches=()):
         floating = [[b for b in own if b.is_floating_point()] for own in self._buffers]
         _copy([torch.stack(same).mean(0) for same in zip(*floating)], [b for b in self.model.buffers() if b.is_floating_point()])

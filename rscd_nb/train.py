@@ -27,7 +27,7 @@ from .core import Stopped, UserError, die_with_parent, write_atomic, writing
 from .loader import Loader, epoch_order, eval_loader, loader_class, steps_per_epoch, train_loader
 from .loss import make_criteria
 from .model import find_model, make_model
-from .parallel import ConsensusSample, Parallel, consensus_distance
+from .parallel import ConsensusSample, Parallel, consensus_distance, fix_batchnorm
 from .simulate import check_memory, make_workers
 from .strategies import check_strategy
 from .world import World, agreed, patience, pick_device, process_group
@@ -272,10 +272,17 @@ def _hindrance(log, *args, **values) -> UserError | None:
         return e
 
 # %% ../nbs/44_train.ipynb #f5e3edc0
+def _is_fixed(cfg: TrainConfig, progress: _Progress) -> bool:
+    "True if BatchNorm keeps its statistics in the epoch under way."
+    return cfg.fix_bn is not None and progress.epochs >= cfg.fix_bn
+
+# %% ../nbs/44_train.ipynb #89cfb210
 def _train_epoch(parallel: Parallel, loader: Loader, progress: _Progress, track: Tracker, stop: StopRequest) -> bool:
     "One pass over the worker's images, or the rest of one; False if it was asked to stop before its end."
     for model in parallel.models:
         model.train()
+        if _is_fixed(parallel.cfg, progress):
+            fix_batchnorm(model)
     log, stopped = _StepLog(parallel, track, progress), False
     for images, labels in loader.epoch(progress.epochs, first=progress.batches):
         if stopped := stop():
@@ -315,6 +322,8 @@ def _epochs(cfg: Config, plan: Plan, parallel: Parallel, run_dir: Path, track: T
     if parallel.steps:
         logger.info(f"going on after step {parallel.steps}, in epoch {progress.epochs + 1}")
     while progress.epochs < t.epochs and parallel.steps != t.max_steps:
+        if progress.epochs == t.fix_bn and not progress.batches:
+            parallel.take_statistics(parallel.averaged(images for images, _ in calibration.epoch()))
         finished = _train_epoch(parallel, train, progress, track, stop)
         if not finished:
             save_checkpoint(run_dir, parallel, t.keep_checkpoints, asdict(progress) | {"data": plan.data.digest})
@@ -322,7 +331,8 @@ def _epochs(cfg: Config, plan: Plan, parallel: Parallel, run_dir: Path, track: T
         metrics, epoch = _epoch_metrics(parallel, train, progress), progress.epochs + 1
         progress = _Progress(epochs=epoch, train_seconds=progress.train_seconds + progress.seconds)
         if epoch == t.epochs or parallel.steps == t.max_steps or epoch % t.eval_every == 0:
-            model = parallel.averaged(images for images, _ in calibration.epoch())
+            fixed = t.fix_bn is not None and epoch > t.fix_bn
+            model = parallel.averaged(() if fixed else (images for images, _ in calibration.epoch()))
             metrics |= evaluate(model, val, len(plan.data.classes)) | {"consensus": consensus_distance(parallel.models), "lr": parallel.lr, "bytes_sent": round(parallel.bytes_sent)}
             scored.append({"epoch": epoch, "step": parallel.steps, "train_seconds": None if t.simulate else progress.train_seconds, **metrics})
             with agreed():
