@@ -286,7 +286,7 @@ def alpha_name(
 def _points(pairs: list[tuple[Run, Run]]) -> str:
     "The difference of the final top-1 to All-Reduce's, seed by seed."
     mean, half = interval([b.record["final"]["top1"] - a.record["final"]["top1"] for a, b in pairs])
-    return f"{mean:+.2f}" + ("" if math.isnan(half) else f" ± {half:.2f}")
+    return f"{mean:+.2f}" + (f" ({len(pairs)} seed{'s' * (len(pairs) > 1)})" if math.isnan(half) else f" ± {half:.2f}")
 
 # %% ../nbs/71_findings.ipynb #61d4c387
 def skew_table(
@@ -311,7 +311,7 @@ def draw_skew(
     alphas = sorted({alpha_of(r) for r in family}, reverse=True)
     groups = [[r for r in family if alpha_of(r) == alpha] for alpha in alphas]
     styles = arm_styles(max(groups, key=lambda group: len(by_arm(group))))
-    fig, axes = plt.subplots(1, 2, figsize=(8.6, 3.3), layout="constrained")
+    fig, axes = plt.subplots(1, 2, figsize=(8.6, 3 + 0.1 * len(styles)), layout="constrained")
     shown = (lambda r: r.record["final"]["top1"], lambda r: np.mean([m["consensus"] for m in r.metrics if m["kind"] == "epoch"]))
     for k, (arm, style) in enumerate(styles.items()):
         shift = 0.06 * (k - (len(styles) - 1) / 2)
@@ -319,12 +319,13 @@ def draw_skew(
         for ax, value in zip(axes, shown):
             dots = pd.Series([value(run) for _, run in mine], [x for x, _ in mine])
             ax.plot(dots, ls="none", ms=4, alpha=0.6, **style)
-            ax.plot(dots.groupby(level=0).mean(), color=style["color"], lw=1.5, label=arm)
+            ax.plot(dots.groupby(level=0).mean(), lw=1.5, ms=4, label=arm, **style)
     for ax, name in zip(axes, ("validation top-1 (%)", "mean consensus distance")):
         ax.set(xticks=range(len(alphas)), xlabel="Dirichlet alpha", ylabel=name, ylim=(0, None))
         ax.set_xticklabels([alpha_name(a) for a in alphas])
+        ax.set_xlim(-0.5, len(alphas) - 0.5)
         ax.grid(alpha=0.3)
-    axes[0].legend(fontsize=9)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
     return fig
 
 # %% ../nbs/71_findings.ipynb #054993ee

@@ -224,6 +224,14 @@ def arms_table(
     return pd.DataFrame(rows)
 
 # %% ../nbs/70_runs.ipynb #68a02a83
+def _what_differs(rule: dict, same_name: list[dict]) -> list[str]:
+    "What tells a rule from those of the same name: in the words of methods, or field by field where these do not tell."
+    words = [in_words(other).split(", ") for other in same_name]
+    if len({tuple(w) for w in words}) == len(words):
+        return [word for word in in_words(rule).split(", ") if not all(word in w for w in words)]
+    return [f"{k} {rule[k]}" for k in rule if any(other[k] != rule[k] for other in same_name)]
+
+# %% ../nbs/70_runs.ipynb #1ebd8268
 def by_arm(
     runs: list[Run],  # of one setting
 ) -> dict[str, list[Run]]:  # All-Reduce first, the plain one before its variants; raises UserError for two runs of one arm and seed
@@ -234,9 +242,8 @@ def by_arm(
             rules[run.record["arm"]].append(run.rule)
     arms: dict[str, list[Run]] = {}
     for run in runs:
-        same_name = rules[run.record["arm"]]
-        differ = [k for k in run.rule if any(other[k] != run.rule[k] for other in same_name)]
-        label = run.record["arm"] + (f" ({', '.join(f'{k} {run.rule[k]}' for k in differ)})" if differ else "")
+        differ = _what_differs(run.rule, rules[run.record["arm"]])
+        label = run.record["arm"] + (f" ({', '.join(differ)})" if differ else "")
         if twin := next((r for r in arms.get(label, []) if r.seed == run.seed), None):
             raise UserError(f"{twin.record['run']} and {run.record['run']} are the same arm with the same seed; remove one of them.")
         arms.setdefault(label, []).append(run)
