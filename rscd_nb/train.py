@@ -328,10 +328,9 @@ def _epochs(cfg: Config, plan: Plan, parallel: Parallel, run_dir: Path, track: T
         if not finished:
             save_checkpoint(run_dir, parallel, t.keep_checkpoints, asdict(progress) | {"data": plan.data.digest})
             raise Stopped(f"stopped after step {parallel.steps} as asked; the same command goes on from there")
-        metrics, epoch = _epoch_metrics(parallel, train, progress), progress.epochs + 1
+        metrics, epoch, fixed = _epoch_metrics(parallel, train, progress), progress.epochs + 1, _is_fixed(t, progress)
         progress = _Progress(epochs=epoch, train_seconds=progress.train_seconds + progress.seconds)
         if epoch == t.epochs or parallel.steps == t.max_steps or epoch % t.eval_every == 0:
-            fixed = t.fix_bn is not None and epoch > t.fix_bn
             model = parallel.averaged(() if fixed else (images for images, _ in calibration.epoch()))
             metrics |= evaluate(model, val, len(plan.data.classes)) | {"consensus": consensus_distance(parallel.models), "lr": parallel.lr, "bytes_sent": round(parallel.bytes_sent)}
             scored.append({"epoch": epoch, "step": parallel.steps, "train_seconds": None if t.simulate else progress.train_seconds, **metrics})
