@@ -76,7 +76,7 @@ def differences(
     method: Method,  # any other
     rate: float,  # of the method
 ) -> list[float]:  # points of top-1, one for each seed
-    "What a method gains over All-Reduce at its best rate; seeds that chose either rate are left out."
+    "Gains of a method over All-Reduce at its best rate; seeds that chose either rate are left out."
     reference, mine = base.judged(base.best), method.judged(rate)
     return [mine[seed] - reference[seed] for seed in sorted(mine) if seed in reference]
 
@@ -120,7 +120,7 @@ def _signed(values: list[float]) -> str:
 def rates_sentence(
     family: list[Run],  # as `rate_families` gives
 ) -> str:
-    "What the best of the methods whose workers step alone costs, with the loss that its interval excludes."
+    "The cost of the best of the methods whose workers step alone, with the loss that its interval excludes."
     rows = [(method, found) for method, rate, found in comparisons(family) if rate == method.best and len(found) > 2 and _alone(method)]
     if not rows:
         return "Fewer than three seeds have judged the chosen rates, so nothing is said about what a method costs."

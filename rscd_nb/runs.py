@@ -225,7 +225,7 @@ def arms_table(
 
 # %% ../nbs/70_runs.ipynb #68a02a83
 def _what_differs(rule: dict, same_name: list[dict]) -> list[str]:
-    "What tells a rule from those of the same name: in the words of methods, or field by field where these do not tell."
+    "Words that tell a rule from those of the same name: as methods are named, or field by field where these do not tell."
     words = [in_words(other).split(", ") for other in same_name]
     if len({tuple(w) for w in words}) == len(words):
         return [word for word in in_words(rule).split(", ") if not all(word in w for w in words)]
