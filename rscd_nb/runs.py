@@ -275,7 +275,7 @@ def by_arm(
         if twin := next((r for r in arms.get(label, []) if r.seed == run.seed), None):
             raise UserError(f"{twin.record['run']} and {run.record['run']} are the same arm with the same seed; remove one of them.")
         arms.setdefault(label, []).append(run)
-    return dict(sorted(arms.items(), key=lambda kv: (*plot_order(kv[1][0].rule), kv[0])))
+    return dict(sorted(arms.items(), key=lambda kv: (*plot_order(kv[1][0].rule), kv[0].lower())))
 
 # %% ../nbs/70_runs.ipynb #b24fc468
 def _is_allreduce(run: Run) -> bool:
