@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['REMEDIES', 'SOURCES', 'arm_styles', 'draw_curves', 'draw_finals', 'headline_runs', 'bench_of', 'at_bench_times',
            'draw_headline', 'names_in_figure', 'all_rscd', 'by_attribute', 'most_confused', 'by_class',
-           'draw_confusion', 'alpha_of', 'families', 'alpha_name', 'remedy_of', 'skew_table', 'draw_skew',
-           'by_arm_of_splits', 'skew_sentence', 'headline_table', 'rho_ratios', 'speed_sentence', 'source_table',
-           'source_sentence', 'wire_sentence', 'accuracy_table', 'generated', 'of_few_photographs', 'limits',
-           'findings']
+           'draw_confusion', 'astray_sentence', 'alpha_of', 'families', 'alpha_name', 'remedy_of', 'skew_table',
+           'draw_skew', 'by_arm_of_splits', 'skew_sentence', 'heading_of', 'scope_sentence', 'headline_table',
+           'rho_ratios', 'speed_sentence', 'source_table', 'source_sentence', 'wire_sentence', 'accuracy_table',
+           'generated', 'of_few_photographs', 'limits', 'findings']
 
 # %% ../nbs/71_findings.ipynb #33d8ce1d
 import math
@@ -162,14 +162,17 @@ def draw_headline(
     fig, ax = plt.subplots(figsize=(8, 3.6), layout="constrained")
     shown = {arm: style for arm, style in styles.items() if frame[frame["arm"] == arm]["seed"].nunique() > 1 or len(runs) == len(styles)}
     means = {arm: _line(ax, frame[frame["arm"] == arm], "train_seconds", "top1", style, arm) for arm, style in shown.items()}
-    ax.set(xlabel="training time (s)", ylabel="validation top-1 (%)", ylim=(0, 100))
+    ax.set(xlabel="training time (s)", ylabel="validation top-1 (%)", ylim=(0, 106))
     if _spread(frame, "train_seconds") > 3:
         _log_axis(ax, frame["train_seconds"])
+    ax.set_xlim(right=1.3 * frame["train_seconds"].max())
     for top1 in targets(runs):
         ax.axhline(top1, color="0.4", lw=0.8, ls="--", zorder=0)
+        ax.annotate(f"target {top1} %", (0.01, top1), xycoords=("axes fraction", "data"), fontsize=8, color="0.4", va="bottom")
     ax.grid(alpha=0.3)
     for k, (arm, mean) in enumerate(sorted(means.items(), key=lambda row: row[1]["x"].iloc[-1])):
-        ax.annotate(arm, (mean["x"].iloc[-1], mean["y"].iloc[-1]), (0, -14 if k % 2 else 7), textcoords="offset points", color=styles[arm]["color"], fontsize=9, ha="center")
+        end = mean["x"].iloc[-1], mean["y"].iloc[-1]
+        ax.annotate(arm, end, (end[0], 90 + 5.5 * (k % 3)), color=styles[arm]["color"], fontsize=9, ha="center", arrowprops={"arrowstyle": "-", "color": styles[arm]["color"], "lw": 0.6, "shrinkA": 0, "shrinkB": 3})
     return fig
 
 # %% ../nbs/71_findings.ipynb #6079d73b
@@ -293,6 +296,18 @@ def draw_confusion(
     fig, what = (_of_roads if all_rscd(data["classes"]) else _of_classes)(arms, data["classes"])
     return fig, f"What is taken for what on {plain(data['name'])}, in percent of the images of a row, all seeds together{what}."
 
+# %% ../nbs/71_findings.ipynb #b1ec5d62
+def astray_sentence(
+    runs: list[Run],  # of one setting, with confusion matrices
+) -> str:  # empty if no image went astray
+    "The two classes between which All-Reduce, or the first arm, is wrong most often."
+    arm, group = next(iter(by_arm(runs).items()))
+    counts = np.sum([r.record["confusion"] for r in group], axis=0)
+    off = np.where(np.eye(len(counts), dtype=bool), 0, counts)
+    a, b = np.unravel_index(off.argmax(), off.shape)
+    names = [plain(runs[0].record["data"]["classes"][k]) for k in (a, b)]
+    return f"With {arm}, most images go astray from {names[0]} to {names[1]}: {brief(100 * off[a, b] / counts[a].sum())} % of that class." if off.any() else ""
+
 # %% ../nbs/71_findings.ipynb #8a16e820
 def alpha_of(
     run: Run,  # with any split
@@ -382,7 +397,8 @@ def draw_skew(
             for k, (alpha, colour) in enumerate(zip(alphas, colours)):
                 dots, at = [value(r) for r in members if alpha_of(r) == alpha], y + 0.5 * ((k + 0.5) / len(alphas) - 0.5)
                 ax.plot(dots, [at] * len(dots), ls="none", marker="o", ms=4, alpha=0.6, color=colour)
-                ax.plot([np.mean(dots)] * bool(dots), [at] * bool(dots), ls="none", marker="|", ms=11, mew=2.5, color=colour, label=f"alpha {alpha_name(alpha)}" if dots else None)
+                if dots:
+                    ax.plot(np.mean(dots), at, ls="none", marker="|", ms=11, mew=2.5, color=colour, label=f"alpha {alpha_name(alpha)}")
         ax.grid(alpha=0.3)
     axes[0].set_yticks(range(len(arms)), list(arms), fontsize=8)
     axes[0].set_ylim(len(arms) - 0.4, -0.6)
@@ -409,18 +425,19 @@ def skew_sentence(
     family: list[Run],  # as `families` gives
 ) -> str:
     "What the most skewed split costs All-Reduce and the best decentralized arm, and what the best remedy gives back."
-    least, said = min(map(alpha_of, family)), []
-    mean = lambda members, alpha: np.mean([r.record["final"]["top1"] for r in members if alpha_of(r) == alpha] or [np.nan])
-    arms = {arm: members for arm, members in by_arm_of_splits(family).items() if any(alpha_of(r) == least for r in members)}
-    bare = {arm: members for arm, members in arms.items() if remedy_of(members[0]) == tuple(REMEDIES.values()) and not math.isnan(mean(members, math.inf))}
-    alone = max((arm for arm in bare if words_of(bare[arm][0].rule)[0] != "All-Reduce"), key=lambda arm: mean(bare[arm], math.inf), default=None)
-    for arm in filter(None, dict.fromkeys(["All-Reduce" if "All-Reduce" in bare else None, alone])):
-        helped = {other: members for other, members in arms.items() if other.startswith(f"{arm} ") and remedy_of(members[0]) != remedy_of(bare[arm][0]) and _same_but_remedy(members[0], bare[arm][0])}
-        best = max(helped, key=lambda other: mean(helped[other], least), default=None)
-        back = f"; {best.removeprefix(arm).strip()} brings it to {mean(helped[best], least):.0f}" if best and mean(helped[best], least) > mean(bare[arm], least) else ""
-        said.append(f"{arm} from {mean(bare[arm], math.inf):.0f} to {mean(bare[arm], least):.0f} % top-1{back}")
-    seeds = min(len([r for r in members if alpha_of(r) == least]) for members in arms.values())
-    return f"From an even split to Dirichlet({least:g}): {', and '.join(said)} ({seeds} seed{'s' * (seeds > 1)} or more for each arm)." if said else ""
+    least, plain_one = min(map(alpha_of, family)), tuple(REMEDIES.values())
+    arms = by_arm_of_splits(family)
+    tops = {(arm, alpha): np.mean(found) for arm, members in arms.items() for alpha in (math.inf, least) if (found := [r.record["final"]["top1"] for r in members if alpha_of(r) == alpha])}
+    bare = [arm for arm, members in arms.items() if remedy_of(members[0]) == plain_one and {(arm, math.inf), (arm, least)} <= set(tops)]
+    alone = [arm for arm in bare if words_of(arms[arm][0].rule)[0] != "All-Reduce"]
+    said = []
+    for arm in [arm for arm in bare if arm == "All-Reduce"] + sorted(alone, key=lambda arm: -tops[arm, math.inf])[:1]:
+        helped = [other for other, members in arms.items() if other != arm and _same_but_remedy(members[0], arms[arm][0]) and (other, least) in tops]
+        best = max(helped, key=lambda other: tops[other, least], default=arm)
+        back = f" ({tops[best, least]:.0f} with {best.removeprefix(arm).strip()})" if tops[best, least] > tops[arm, least] else ""
+        said.append(f"{arm} falls from {tops[arm, math.inf]:.0f} to {tops[arm, least]:.0f} %{back}")
+    seeds = min(sum(alpha_of(r) == least for r in members) or len(members) for members in arms.values())
+    return f"From an even split to Dirichlet({least:g}), top-1 of {' and that of '.join(said)}; one split, {seeds} seed{'s' * (seeds > 1)} for an arm at least." if said else ""
 
 
 def _same_but_remedy(a: Run, b: Run) -> bool:
@@ -430,10 +447,30 @@ def _same_but_remedy(a: Run, b: Run) -> bool:
 
 # %% ../nbs/71_findings.ipynb #054993ee
 def _briefly(setting: Setting) -> str:
-    "A setting in few words; the report's headings have them all."
+    "A setting in few words; the report's sections have them all."
     s = setting
     data = plain(s.data) + (f" (recipe {s.recipe})" if s.recipe is not None else "")
     return f"{s.model} on {data}, {s.split}, {s.workers} {'simulated ' * s.simulated}workers, {s.epochs} epoch{'s' * (s.epochs > 1)}" + (f", network of {rate_name(parse_rate(s.network))}" if s.network else "")
+
+
+def heading_of(
+    setting: Setting,  # as `Run.setting`
+) -> str:  # such as "resnet18 on synthetic, IID, 8 epochs, 100 Mbit/s"
+    "A setting as a heading."
+    s = setting
+    network = f", {rate_name(parse_rate(s.network))}" if s.network else ""
+    return f"{s.model} on {plain(s.data)}, {s.split}, {s.epochs} epoch{'s' * (s.epochs > 1)}{network}"
+
+
+def scope_sentence(
+    setting: Setting,  # of the headline
+    bench: dict | None,  # that its times are from
+) -> str:
+    "What the headline was measured on."
+    s = setting
+    images = f"{s.images[0]} {'generated ' * (s.recipe is not None)}images of {len(s.classes)} classes"
+    times = " Times are steps times a step's seconds in one bench, in which the methods took turns." if bench else ""
+    return f"Measured: {s.model} at {s.crop} pixels on {images}, {s.epochs} epochs, {s.workers} workers" + (f" on one machine, in an emulated network of {rate_name(parse_rate(s.network))}" if s.network else "") + f".{times} After ± and in brackets: 95 % intervals over seeds."
 
 # %% ../nbs/71_findings.ipynb #90f48646
 def headline_table(
@@ -583,8 +620,8 @@ def limits(
     if any(r.untimed for r in runs if not r.setting.simulated):
         said.append("no times are given for runs beside which the machine had other work")
     if any(r.setting.simulated for r in runs):
-        said.append("runs of simulated workers have no times, and come from CPUs and GPUs")
-    return "**Not shown.** " + ("; ".join(said)[:1].upper() + "; ".join(said)[1:] if said else "No images but those for validation were scored") + "."
+        said.append("runs of simulated workers have no times")
+    return ("; ".join(said)[:1].upper() + "; ".join(said)[1:] if said else "No images but those for validation were scored") + "."
 
 # %% ../nbs/71_findings.ipynb #bcd38e2f
 def findings(

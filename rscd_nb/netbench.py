@@ -235,7 +235,9 @@ def rho_table(
         use = next(best[kind] for kind in ratios if ratios[kind] <= near * min(ratios.values()))
         wire = mine.loc["All-Reduce", "theory"] * 8 / 1e6 / mine.loc["All-Reduce", "speed"]
         named = {kind: f"{ratios[kind]:.1f}" + f" ({best[kind]})" * (kind.endswith("compressed")) if kind in best else "not measured" for kind in kinds}
-        rows.append({"rho": wire / mine.loc["compute only", "seconds"], "network": f"{rate_name(mbit)}, {record['model']}"} | named | {"use": use})
+        won = min(ratios[kind] for kind in ratios if kind.startswith("All-Reduce")) / min(ratios[kind] for kind in ratios if kind.startswith("Gossip"))
+        speed = f"no limit ({mine['speed'].iloc[0] / 1000:.0f} Gbit/s)" if math.isinf(mbit) else rate_name(mbit)
+        rows.append({"rho": wire / mine.loc["compute only", "seconds"], "network": f"{speed}, {record['model']}"} | named | {"won by gossip": won, "use": use})
     return pd.DataFrame(rows)
 
 # %% ../nbs/63_netbench.ipynb #4d536023

@@ -231,7 +231,8 @@ def brief_ratio(
     log_half: float,  # half-width of the interval, nan for too few values
 ) -> str:  # such as "1.5 (1.4 to 1.7)"
     "A ratio from the interval of its logarithm."
-    return brief(np.exp(log_mean)) + ("" if np.isnan(log_half) else f" ({brief(np.exp(log_mean - log_half))} to {brief(np.exp(log_mean + log_half))})")
+    low, high = (brief(np.exp(bound)) for bound in (log_mean - log_half, log_mean + log_half)) if not np.isnan(log_half) else ("", "")
+    return brief(np.exp(log_mean)) + f" ({low} to {high})" * (low != high)
 
 # %% ../nbs/70_runs.ipynb #cb3551c3
 def arms_table(
@@ -335,7 +336,8 @@ def excluded(
 ) -> str:  # points, rounded up
     "The loss that the 95 % interval excludes."
     mean, half = interval(values)
-    return f"{math.ceil(10 * (half - mean)) / 10:.1f}"
+    loss = max(0.0, half - mean)
+    return f"{math.ceil(10 * loss) / 10:.1f}" if loss < 9.9 else f"{math.ceil(loss)}"
 
 # %% ../nbs/70_runs.ipynb #9689840b
 def _compare(base: str, arm: str, pairs: list[tuple[Run, Run]], shared: list[Run]) -> str:
@@ -375,7 +377,7 @@ def time_to_accuracy(
     "Training time until the validation top-1 first reaches each target, and by how much sooner than All-Reduce that is."
     timed = [run for run in runs if not run.untimed]
     found = targets(timed)
-    rows = [{"arm": arm} | {f"to {top1} % (s)": _reached(pairs, top1, arm == base) for top1 in found} for arm, pairs, base in paired(timed) if pairs]
+    rows = [{"arm": arm} | {f"to {top1} % (s, speed-up)": _reached(pairs, top1, arm == base) for top1 in found} for arm, pairs, base in paired(timed) if pairs]
     return pd.DataFrame(rows if found else [])
 
 
@@ -385,8 +387,8 @@ def _reached(pairs: list[tuple[Run, Run]], top1: float, is_base: bool) -> str:
     got = sum(not math.isnan(b) for _, b in times)
     if got < len(times):
         return f"{got} of {len(times)} got there"
-    ratio = brief_ratio(*interval([np.log(a / b) for a, b in times]))
-    return format_interval([b for _, b in times], 0) + ("" if is_base else f"; {ratio} times sooner")
+    ratio = brief_ratio(*interval([np.log(a / b) for a, b in times])).replace(" (", "x (", 1)
+    return format_interval([b for _, b in times], 0).removesuffix(" ± 0") + ("" if is_base else f", {ratio}" + "x" * ("x" not in ratio))
 
 # %% ../nbs/70_runs.ipynb #65a71e05
 def machine_of(
