@@ -430,14 +430,15 @@ def skew_sentence(
     tops = {(arm, alpha): np.mean(found) for arm, members in arms.items() for alpha in (math.inf, least) if (found := [r.record["final"]["top1"] for r in members if alpha_of(r) == alpha])}
     bare = [arm for arm, members in arms.items() if remedy_of(members[0]) == plain_one and {(arm, math.inf), (arm, least)} <= set(tops)]
     alone = [arm for arm in bare if words_of(arms[arm][0].rule)[0] != "All-Reduce"]
-    said = []
+    said, named = [], []
     for arm in [arm for arm in bare if arm == "All-Reduce"] + sorted(alone, key=lambda arm: -tops[arm, math.inf])[:1]:
         helped = [other for other, members in arms.items() if other != arm and _same_but_remedy(members[0], arms[arm][0]) and (other, least) in tops]
         best = max(helped, key=lambda other: tops[other, least], default=arm)
+        named += [arm, best]
         back = f" ({tops[best, least]:.0f} with {best.removeprefix(arm).strip()})" if tops[best, least] > tops[arm, least] else ""
         said.append(f"{arm} falls from {tops[arm, math.inf]:.0f} to {tops[arm, least]:.0f} %{back}")
-    seeds = min(sum(alpha_of(r) == least for r in members) or len(members) for members in arms.values())
-    return f"From an even split to Dirichlet({least:g}), top-1 of {' and that of '.join(said)}; one split, {seeds} seed{'s' * (seeds > 1)} for an arm at least." if said else ""
+    seeds = min((sum(alpha_of(r) == least for r in arms[arm]) for arm in named), default=0)
+    return f"From an even split to Dirichlet({least:g}), top-1 of {' and that of '.join(said)}; one split, {'at least ' * (seeds > 1)}{seeds} seed{'s' * (seeds > 1)}." if said else ""
 
 
 def _same_but_remedy(a: Run, b: Run) -> bool:

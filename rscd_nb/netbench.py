@@ -233,6 +233,7 @@ def rho_table(
         best = {kind: mine.loc[[w for w in names], "ratio"].idxmin() for kind, names in kinds.items() if names}
         ratios = {kind: mine.loc[words, "ratio"] for kind, words in best.items()}
         use = next(best[kind] for kind in ratios if ratios[kind] <= near * min(ratios.values()))
+        use += " (of those measured)" * (use not in kinds["All-Reduce"] and len(best) < len(kinds))
         wire = mine.loc["All-Reduce", "theory"] * 8 / 1e6 / mine.loc["All-Reduce", "speed"]
         named = {kind: f"{ratios[kind]:.1f}" + f" ({best[kind]})" * (kind.endswith("compressed")) if kind in best else "not measured" for kind in kinds}
         won = min(ratios[kind] for kind in ratios if kind.startswith("All-Reduce")) / min(ratios[kind] for kind in ratios if kind.startswith("Gossip"))

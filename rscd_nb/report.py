@@ -159,7 +159,7 @@ def write_reports(
 _STYLE = """
 body { max-width: 56rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.55 system-ui, sans-serif; color: #1b1b1b; background: #fff; }
 h1, h2, h3 { line-height: 1.25; margin-top: 2.2rem; } img { max-width: 100%; background: #fff; } em { color: #555; }
-table { border-collapse: collapse; display: block; overflow-x: auto; font-size: 0.9rem; } th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid #ccc; white-space: nowrap; }
+table { border-collapse: collapse; display: block; overflow-x: auto; font-size: 0.9rem; } th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid #ccc; vertical-align: top; } th { text-align: left; }
 code { font-size: 0.9em; } summary { cursor: pointer; }
 @media (prefers-color-scheme: dark) { body { color: #e6e6e6; background: #161616; } em { color: #aaa; } th, td { border-color: #444; } a { color: #8ab4f8; } }
 """
@@ -174,10 +174,14 @@ def to_html(
     from latex2mathml.converter import convert
 
     class Alone(mistune.HTMLRenderer):
+        def table_cell(self, text, align=None, head=False):
+            return f"<{'th' if head else 'td'}>{text.replace(' ± ', '&nbsp;±&nbsp;')}</{'th' if head else 'td'}>\n"  # a row may be broken, an interval not
+
         def image(self, text, url, title=None):
             return f'<img alt="{html.escape(text)}" src="data:image/png;base64,{base64.b64encode((folder / unquote(url)).read_bytes()).decode()}">'
 
-    markdown = mistune.create_markdown(renderer=Alone(escape=False), plugins=["table", "math"])
+    markdown = mistune.create_markdown(renderer=(renderer := Alone(escape=False)), plugins=["table", "math"])
+    renderer.register("table_cell", lambda _, *cell, **attributes: renderer.table_cell(*cell, **attributes))  # over the plugin's
     markdown.renderer.register("inline_math", lambda _, formula: convert(formula))
     markdown.renderer.register("block_math", lambda _, formula: convert(formula, display="block") + "\n")
     title = re.search(r"^# (.*)", text, re.MULTILINE)[1]
@@ -228,6 +232,6 @@ def write_readme(
     reports, readme = Path(reports).resolve(), Path(readme).resolve()
     (page,) = _execute_all([(ANALYSIS.parent / "index.ipynb", {"reports": str(reports)}, reports / "figures")])
     here = os.path.relpath(reports, readme.parent)
-    for old, new in (("](figures/", f"]({here}/figures/"), ("](../reports/", f"]({here}/"), ("](../", "](")):
+    for old, new in (("](figures/", f"]({here}/figures/"), ("](analysis/method.ipynb)", f"]({here}/method.md)"), ("](analysis/results.ipynb)", f"]({here}/results.md)")):
         page = page.replace(old, new)
     write_atomic(readme, page)
