@@ -354,7 +354,7 @@ REMEDIES = {"norm": "batch", "fix_bn": None, "logit_adjustment": 0.0}  # against
 def remedy_of(
     run: Run,  # of any arm
 ) -> tuple:  # to compare
-    "What an arm does against skew."
+    "Settings of an arm against skew."
     return tuple(run.rule.get(key, none) for key, none in REMEDIES.items())
 
 # %% ../nbs/71_findings.ipynb #61d4c387
@@ -424,10 +424,10 @@ def by_arm_of_splits(
 def skew_sentence(
     family: list[Run],  # as `families` gives
 ) -> str:
-    "What the most skewed split costs All-Reduce and the best decentralized arm, and what the best remedy gives back."
+    "The cost of the most skewed split to All-Reduce and the best decentralized arm, and what the best remedy gives back."
     least, plain_one = min(map(alpha_of, family)), tuple(REMEDIES.values())
     arms = by_arm_of_splits(family)
-    tops = {(arm, alpha): np.mean(found) for arm, members in arms.items() for alpha in (math.inf, least) if (found := [r.record["final"]["top1"] for r in members if alpha_of(r) == alpha])}
+    tops = _top1_of_splits(arms, (math.inf, least))
     bare = [arm for arm, members in arms.items() if remedy_of(members[0]) == plain_one and {(arm, math.inf), (arm, least)} <= set(tops)]
     alone = [arm for arm in bare if words_of(arms[arm][0].rule)[0] != "All-Reduce"]
     said, named = [], []
@@ -439,6 +439,12 @@ def skew_sentence(
         said.append(f"{arm} falls from {tops[arm, math.inf]:.0f} to {tops[arm, least]:.0f} %{back}")
     seeds = min((sum(alpha_of(r) == least for r in arms[arm]) for arm in named), default=0)
     return f"From an even split to Dirichlet({least:g}), top-1 of {' and that of '.join(said)}; one split, {'at least ' * (seeds > 1)}{seeds} seed{'s' * (seeds > 1)}." if said else ""
+
+
+def _top1_of_splits(arms: dict[str, list[Run]], alphas: tuple[float, ...]) -> dict[tuple[str, float], float]:
+    "Mean final top-1 by arm and alpha, where there are runs."
+    found = {(arm, alpha): [r.record["final"]["top1"] for r in members if alpha_of(r) == alpha] for arm, members in arms.items() for alpha in alphas}
+    return {key: float(np.mean(values)) for key, values in found.items() if values}
 
 
 def _same_but_remedy(a: Run, b: Run) -> bool:
@@ -467,7 +473,7 @@ def scope_sentence(
     setting: Setting,  # of the headline
     bench: dict | None,  # that its times are from
 ) -> str:
-    "What the headline was measured on."
+    "Model, images and network that the headline was measured on."
     s = setting
     images = f"{s.images[0]} {'generated ' * (s.recipe is not None)}images of {len(s.classes)} classes"
     times = " Times are steps times a step's seconds in one bench, in which the methods took turns." if bench else ""
@@ -560,7 +566,7 @@ def source_sentence(
 def wire_sentence(
     runs: list[Run],  # of one setting, at one learning rate
 ) -> str:  # empty without enough shared seeds
-    "What two-bit messages cost Gossip in accuracy, seed by seed."
+    "The cost of two-bit messages to Gossip in accuracy, seed by seed."
     arms = by_arm(runs)
     full = {run.seed: run for run in arms.get("Gossip fp32", [])}
     pairs = [(full[run.seed], run) for run in arms.get("Gossip int2", []) if run.seed in full]
