@@ -491,13 +491,13 @@ def headline_table(
     for arm, pairs, base in paired(runs):
         if len(pairs) < 2:
             continue
-        reached = [seconds_to(b, top1) for top1 in targets(runs)[-1:] for _, b in pairs]
+        reached = [seconds_to(b, top1) for top1 in targets(runs)[-1:] for a, b in pairs if not (a.untimed or b.untimed)]
         rows.append((arm != base, sum(map(math.isnan, reached)), np.nanmean(reached) if any(r == r for r in reached) else 0, {
             "arm": arm,
             **({"a step (computing = 1)": f"{ratios[arm]:.1f}"} if arm in ratios else {}),
             **times.get(arm, {}),
             "top-1 at the end (%)": format_interval([b.record["final"]["top1"] for _, b in pairs], 1),
-            "against All-Reduce (points)": "-" if arm == base else _points(gains(pairs)),
+            f"against {base} (points)": "-" if arm == base else _points(gains(pairs)),
             "seeds": len(pairs),
         }))  # fmt: skip
     return pd.DataFrame([row for *_, row in sorted(rows, key=lambda row: row[:3])])
@@ -518,7 +518,8 @@ def speed_sentence(
     "Which arm is good enough soonest, and by how much."
     timed = [r for r in runs if not r.untimed]
     for top1 in reversed(targets(timed)):
-        logs = {arm: [math.log(seconds_to(a, top1) / seconds_to(b, top1)) for a, b in pairs] for arm, pairs, base in paired(timed) if arm != base and len(pairs) >= FEWEST}
+        base = paired(timed)[0][2]
+        logs = {arm: [math.log(seconds_to(a, top1) / seconds_to(b, top1)) for a, b in pairs] for arm, pairs, _ in paired(timed) if arm != base and len(pairs) >= FEWEST}
         full = {arm: interval(found) for arm, found in logs.items() if not any(map(math.isnan, found))}
         if not full:
             continue
@@ -530,8 +531,8 @@ def speed_sentence(
         busy = list(dict.fromkeys(in_words(run.rule) for run in runs if run in shared))
         company = f" Runs of {', '.join(busy)} shared the machine, so their times are too long." if busy else ""
         if mean <= half:
-            return f"**{where}, no arm was found to reach {top1} % top-1 sooner than All-Reduce.**{company}"
-        return f"**{where}, {arm} reaches {top1} % top-1 {brief(math.exp(mean))} times sooner than All-Reduce**{aside}.{company}"
+            return f"**{where}, no arm was found to reach {top1} % top-1 sooner than {base}.**{company}"
+        return f"**{where}, {arm} reaches {top1} % top-1 {brief(math.exp(mean))} times sooner than {base}**{aside}.{company}"
     return None
 
 # %% ../nbs/71_findings.ipynb #44043ca6
