@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['WORTH', 'SPEEDS', 'PASTED', 'steps_to', 'median_of', 'Arm', 'arms_of', 'largest_setting', 'machines_of',
            'whole_message', 'Clock', 'clock_of', 'target_of', 'seconds_to', 'typical', 'recommended', 'over_bandwidth',
-           'changes', 'Answer', 'advise', 'duration', 'draw_answer', 'advice_panel', 'check_model', 'settings_of',
-           'command', 'answer_text']
+           'changes', 'Answer', 'advise', 'duration', 'draw_answer', 'has_base', 'advice_panel', 'check_model',
+           'settings_of', 'command', 'answer_text']
 
 # %% ../nbs/76_advise.ipynb #49dfcc04
 import json
 import math
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated
@@ -33,6 +34,7 @@ from .methods import colours_of, in_words, plot_order
 from .model import make_model
 from .runs import FEWEST, Run, describe_setting, format_interval, interval, load_runs, settings
 from .simulate import memory_needed
+from .topology import make_topology
 
 # %% ../nbs/76_advise.ipynb #26c4e0fe
 def steps_to(
@@ -283,18 +285,31 @@ def advise(
     mine = largest_setting(runs)
     if (n := mine[0].setting.workers) != machines.workers:
         raise UserError(f"the runs have {n} workers and the cluster {machines.workers} ({machines.nodes} nodes with {machines.per_node}); accuracy depends on it: train with --simulate {machines.workers}, or give a cluster of {n}.")
-    arms = arms_of(mine)
+    arms, left_out = _fitting(arms_of(mine), machines)
     top1 = target_of(arms, target)
     clocks = {arm.name: clock_of(arm, machines, benched, startup=startup) for arm in arms}
     times = {arm.name: seconds_to(arm, clocks[arm.name], top1) for arm in arms}
     best = recommended(arms, [typical(t) for t in times.values()])
     curves = over_bandwidth(arms, machines, top1, benched, startup)
-    said = [_recommendation(arms[0], best, times), _turns(changes(arms, curves)), *_assumed(mine, clocks), _sharper(best, clocks[best.name], times[best.name])]
+    said = [_recommendation(arms[0], best, times), _turns(changes(arms, curves)), *left_out, *_assumed(mine, clocks), _sharper(best, clocks[best.name], times[best.name])]
     table = pd.DataFrame([_row(arm, arms[0], clocks[arm.name], times[arm.name]) for arm in arms])
     points = {name: typical(t) for name, t in times.items() if clocks[name].measured and math.isfinite(typical(t))}
     return Answer(describe_setting(mine[0].setting), top1, machines, rho(machines, mine[0].record["parameters"]), table, arms, best, said, curves, points)
 
 # %% ../nbs/76_advise.ipynb #7131dfd3
+def _fitting(arms: list[Arm], machines: Machines) -> tuple[list[Arm], list[str]]:
+    "The arms whose topology the cluster can have, and a sentence about each other."
+    fit, said = [], []
+    for arm in arms:
+        try:
+            traffic = traffic_of(arm.rule)
+            make_topology(traffic.topology, machines.workers, machines.per_node)
+            fit.append(arm)
+        except UserError as e:
+            said.append(f"{arm.name} is left out: {e}")
+    return fit, said
+
+
 def duration(
     seconds: float,  # any
 ) -> str:
@@ -320,7 +335,7 @@ def _row(arm: Arm, base: Arm, clock: Clock, times: list[float | None]) -> dict:
     "A row of the table."
     of_seed = {run.seed: run.record["final"]["top1"] for run in base.runs}
     gains = [run.record["final"]["top1"] - of_seed[run.seed] for run in arm.runs if run.seed in of_seed]
-    cfg, n, record = _config(arm).model_copy(update={"simulate": arm.runs[0].record["world_size"]}), arm.runs[0].record["world_size"], arm.runs[0].record
+    record = arm.runs[0].record
     return {
         "arm": arm.name,
         "time to target": _time_in_words(arm, clock, times),
@@ -328,13 +343,15 @@ def _row(arm: Arm, base: Arm, clock: Clock, times: list[float | None]) -> dict:
         "final top-1 (%)": format_interval(arm.top1, 1),
         "against All-Reduce": "-" if arm is base or not gains else ("+" if np.mean(gains) >= 0 else "") + format_interval(gains, 1),
         "MB a step": f"{record['bytes_sent'] / record['steps'] / 1e6:.2g}" if "bytes_sent" in record else "-",
-        "MB a worker": f"{_memory(cfg, n, len(record['data']['classes'])) / 1e6:.3g}",
+        "MB a worker": f"{_memory(json.dumps(record['config']['train']), record['world_size'], len(record['data']['classes'])) / 1e6:.3g}",
         "seeds": len(arm.runs),
     }  # fmt: skip
 
 
-def _memory(cfg: TrainConfig, n: int, classes: int) -> float:  # bytes
+@cache
+def _memory(train: str, n: int, classes: int) -> float:  # bytes
     "Weights, gradients, moments and messages of one worker, from those of n simulated workers, who share one worker's gradients."
+    cfg = TrainConfig.model_validate(json.loads(train)).model_copy(update={"simulate": n})
     model = make_model(cfg, classes)
     shared = 2 * sum(4 * p.numel() for p in model.parameters())
     needed = memory_needed(model, cfg)
@@ -432,6 +449,16 @@ def _label_left(ax, curves: pd.DataFrame, colours: dict[str, str]) -> None:
     ax.yaxis.set_label_position("right")
 
 # %% ../nbs/76_advise.ipynb #8d7e0ca2
+def has_base(
+    runs: str | Path,  # folder with run folders
+) -> bool:
+    "True if plain All-Reduce and something else are among the finished runs, so that there is an answer."
+    try:
+        return len(arms_of(largest_setting(load_runs(runs)))) > 1
+    except UserError:
+        return False
+
+
 def advice_panel(
     runs: str | Path = "runs",  # folder with finished runs
 ) -> widgets.VBox:  # its `controls` has the widgets by name; raises UserError without runs
