@@ -105,7 +105,7 @@ def run_workers(
 
 
 def _error_of(error, cluster: Cluster | None) -> Exception:
-    "What the worker that failed first says: a UserError's sentence, or else torchrun's table with the traceback."
+    "The error of the worker that failed first: a UserError with its sentence, or else torchrun's table with the traceback."
     said = error.get_first_failure()[1].message
     kind, _, sentence = said["message"].partition(": ") if isinstance(said, dict) else ("", "", "")
     if kind == "PeerLost" and cluster:
