@@ -95,12 +95,15 @@ def run_workers(
     cluster: Cluster | None = None,  # the nodes that run it together, each calling `run_workers`; None: this machine alone
 ) -> list:  # what fn returned in the workers of this machine, by rank; raises UserError if a worker did, or else RunFailed
     "Run a function in `nproc` torchrun workers on this machine; works from a notebook."
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
     try:
         results = _torchrun(call, (cloudpickle.dumps((fn, args)),), nproc, cluster)
     except ChildFailedError as e:
         raise _error_of(e, cluster) from None
+    except SignalException as e:
+        raise RunFailed(f"stopped by {e.sigval.name}") from None
     return [results[rank] for rank in sorted(results)]
 
 
