@@ -7,9 +7,6 @@ __all__ = ['bench_network', 'network_table', 'network_markdown', 'draw_network',
            'command']
 
 # %% ../nbs/63_netbench.ipynb #d2d32c4c
-import gc
-import math
-import time
 from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +15,7 @@ import numpy as np
 import pandas as pd
 import typer
 
-from .bench import METHODS, Batch, Crop, Model, Out, Workers, chosen, circumstances, method_words, save_bench, set_up
+from .bench import METHODS, Batch, Crop, Model, Out, Workers, chosen, circumstances, interleaved, method_words, save_bench, set_up, time_steps
 from .core import parse_rate, rate_name
 from .methods import look_of
 from .netlab import Network, measure_speed, network
@@ -26,51 +23,23 @@ from .netlab import Network, measure_speed, network
 # %% ../nbs/63_netbench.ipynb #549aae3a
 def _block(net: Network, mbit: float | None, method: dict, base: dict, seconds: float, delays: np.ndarray, world) -> dict:
     "Time one method for about `seconds`; seconds per step (the slowest worker's) and this worker's bytes per step."
-    import torch
     import torch.distributed as dist
-    from torch.nn.functional import cross_entropy
 
     if world.rank == 0:
         net.limit(None)
     parallel, images, labels = set_up(method, base, world)
-    every = parallel.cfg.sync_every
-
-    def run(steps: int, lead: int = 0) -> float:
-        "Seconds per step, after `lead` more that fill the pipeline: stopping in between would let it run empty."
-        dist.barrier()
-        for step in range(lead + steps):
-            if step == lead:
-                began = time.perf_counter()
-            if len(delays):
-                time.sleep(delays[parallel.steps % len(delays), world.rank])
-            parallel.step(cross_entropy(parallel(images), labels))
-        took = torch.tensor(time.perf_counter() - began, dtype=torch.float64)
-        dist.all_reduce(took, dist.ReduceOp.MAX)
-        return took.item() / steps
-
-    gc.collect()  # the method before: models, hooks and optimizers refer to each other, and nothing frees them soon enough by itself
     dist.barrier()
     if world.rank == 0:
         net.limit(mbit)
     dist.barrier()
     sent = net.bytes_sent(world.rank)
-    guess = run(max(2, every))
-    steps = every * max(1, math.ceil(4 / every), min(32, round(seconds / guess)) // every)
-    per_step = run(steps, lead=every)
+    timed = time_steps(parallel, images, labels, seconds, delays[:, world.rank])
     parallel.close()
     dist.barrier()
     sent = net.bytes_sent(world.rank) - sent
-    return {"seconds": per_step, "bytes": sent / parallel.steps, "theory": parallel.bytes_sent / parallel.steps, "steps": steps}
+    return timed | {"bytes": sent / parallel.steps}
 
 # %% ../nbs/63_netbench.ipynb #fc7b111b
-def _order(methods: list[str], block: int) -> list[str]:
-    "A round: every method once, with other neighbours than in the round before, and the floor again and again."
-    floor, *others = methods
-    names = others[block % 2 :: 2] + others[1 - block % 2 :: 2]
-    names = names if block % 2 == 0 else names[::-1]
-    return [name for k in range(0, len(names), 5) for name in (floor, *names[k : k + 5])] + [floor]
-
-# %% ../nbs/63_netbench.ipynb #d6098bed
 def _worker(net: Network, rates: list[float | None], methods: dict, base: dict, blocks: int, seconds: float, delays: np.ndarray) -> list[dict]:
     "All rates, all methods, in turns."
     import sys
@@ -85,7 +54,7 @@ def _worker(net: Network, rates: list[float | None], methods: dict, base: dict, 
     logger.remove()
     rows = []
     with process_group(World.from_env("cpu"), 600) as world:
-        rounds = [_order(list(methods), block) for block in range(blocks)]
+        rounds = [interleaved(list(methods), block) for block in range(blocks)]
         bar = tqdm(total=len(rates) * sum(map(len, rounds)), desc="bench network", unit="block", disable=world.rank > 0, file=sys.stderr, dynamic_ncols=True)
         for mbit in rates:
             if world.rank == 0:
