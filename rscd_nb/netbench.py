@@ -16,9 +16,9 @@ import pandas as pd
 import typer
 
 from .bench import METHODS, Batch, Crop, Model, Out, Workers, chosen, circumstances, interleaved, method_words, save_bench, set_up, time_steps
-from .core import parse_rate, rate_name
+from .core import parse_rate, parse_seconds, rate_name
 from .methods import look_of
-from .netlab import Network, measure_speed, network
+from .netlab import Network, measure_latency, measure_speed, network
 
 # %% ../nbs/63_netbench.ipynb #549aae3a
 def _block(net: Network, mbit: float | None, method: dict, base: dict, seconds: float, delays: np.ndarray, world) -> dict:
@@ -59,11 +59,11 @@ def _worker(net: Network, rates: list[float | None], methods: dict, base: dict, 
         for mbit in rates:
             if world.rank == 0:
                 net.limit(mbit)
-            speed = measure_speed((mbit or 2000) / 8)
+            speed, wait = measure_speed((mbit or 2000) / 8), measure_latency()
             for block, names in enumerate(rounds):
                 for name in names:
                     bar.set_postfix_str(f"{name} at {mbit or 'unlimited'} Mbit/s", refresh=False)
-                    rows.append({"mbit": mbit, "speed": speed, "method": name, "block": block, "rank": world.rank} | _block(net, mbit, methods[name], base, seconds, delays, world))
+                    rows.append({"mbit": mbit, "speed": speed, "latency": wait, "method": name, "block": block, "rank": world.rank} | _block(net, mbit, methods[name], base, seconds, delays, world))
                     bar.update()
         bar.close()
     return rows
@@ -79,6 +79,7 @@ def bench_network(
     blocks: int = 3,  # times that every method has its turn
     seconds: float = 4.0,  # of a block
     straggle: float = 0.0,  # seconds that one worker, drawn anew at each step, is late
+    latency: float = 0.0,  # seconds from worker to worker
 ) -> dict:  # the record; raises UserError
     "Time every method at every speed, in turns."
     methods = {"compute only": METHODS["compute only"]} | (methods or METHODS)
@@ -88,9 +89,9 @@ def bench_network(
     delays = np.zeros((1000, workers)) if straggle else np.zeros((0, workers))
     if straggle:
         delays[np.arange(1000), rng.integers(workers, size=1000)] = straggle
-    with network(workers) as net, circumstances() as facts:
+    with network(workers, latency=latency) as net, circumstances() as facts:
         ranks = net.run_workers(_worker, net, speeds, methods, base, blocks, seconds, delays)
-    setting = {"workers": workers, "model": model, "crop": crop, "batch": batch, "threads": 1, "straggle": straggle}
+    setting = {"workers": workers, "model": model, "crop": crop, "batch": batch, "threads": 1, "straggle": straggle, "latency": latency}
     return {"kind": "bench-network", **setting, **facts, "methods": methods, "rows": [row for rows in ranks for row in rows]}
 
 # %% ../nbs/63_netbench.ipynb #4b983e3c
@@ -220,6 +221,7 @@ def command(
     batch: Batch = 16,
     blocks: Annotated[int, typer.Option(help="Times that every method has its turn at every speed.", min=1)] = 3,
     straggle: Annotated[float, typer.Option(help="Seconds that one worker, drawn anew at each step, is late.", min=0)] = 0.0,
+    latency: Annotated[str, typer.Option(metavar="TIME", help="From worker to worker, such as 10ms.")] = "0",
     out: Out = Path("runs/bench"),
 ):
     """Seconds per step of every method on an emulated slow network (needs root and iproute2).
@@ -229,7 +231,7 @@ def command(
     if methods == "list":
         return print("\n".join(METHODS))
     names = chosen(methods) if methods else list(METHODS)
-    record = bench_network(rates.split(","), workers, {m: METHODS[m] for m in names}, model, crop, batch, blocks, straggle=straggle)
+    record = bench_network(rates.split(","), workers, {m: METHODS[m] for m in names}, model, crop, batch, blocks, straggle=straggle, latency=parse_seconds(latency))
     table = network_markdown(record)
     saved = save_bench(record, draw_network(record)[0].figure, out / f"network{'-stragglers' * (straggle > 0)}.json", table)
     print(table)
