@@ -4,17 +4,23 @@
 
 # %% auto #0
 __all__ = ['METHODS', 'TICK', 'COMPANY', 'Rate', 'Workers', 'Model', 'Crop', 'Batch', 'Out', 'method_words', 'set_up',
-           'circumstances', 'had_company', 'company', 'save_bench', 'chosen', 'numbers']
+           'interleaved', 'clock', 'slowest', 'time_steps', 'circumstances', 'had_company', 'company', 'save_bench',
+           'chosen', 'numbers']
 
 # %% ../nbs/60_bench.ipynb #3534939d
+import gc
 import io
 import json
+import math
 import os
+import time
+from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import torch
+import torch.distributed as dist
 import typer
 from torch import Tensor
 
@@ -63,13 +69,73 @@ def set_up(
     method: dict,  # one of METHODS
     base: dict,  # of the training configuration, the same for all methods
     world: World,  # this process among the workers
-) -> tuple[Parallel, Tensor, Tensor]:  # the strategy; images (B, 3, H, W) and labels (B,) of this worker
+    classes: int = 27,  # outputs of the model
+) -> tuple[Parallel, Tensor, Tensor]:  # the strategy; images (B, 3, H, W) and labels (B,) of this worker, on its device
     "A method around a new model, and the batch that it is fed at every step."
     cfg = TrainConfig(**base | {k: v for k, v in method.items() if (k, v) != ("strategy", "none")})
+    gc.collect()  # the method before: models, hooks and optimizers refer to each other, and nothing frees them soon enough by itself
     torch.manual_seed(0)
-    parallel = (Alone if method["strategy"] == "none" else make_parallel)(make_model(cfg, 27), cfg, 1000, world)
+    parallel = (Alone if method["strategy"] == "none" else make_parallel)(make_model(cfg, classes), cfg, 1000, world)
     g, size = torch.Generator().manual_seed(world.rank), cfg.batch_size // world.size
-    return parallel, torch.randn(size, 3, cfg.crop, cfg.crop, generator=g), torch.randint(27, (size,), generator=g)
+    images, labels = torch.randn(size, 3, cfg.crop, cfg.crop, generator=g), torch.randint(classes, (size,), generator=g)
+    return parallel, images.to(world.device, memory_format=torch.channels_last), labels.to(world.device)
+
+# %% ../nbs/60_bench.ipynb #24b893e7
+def interleaved(
+    methods: list[str],  # the floor first
+    block: int,  # number of the round, from 0
+) -> list[str]:
+    "A round: every method once, with other neighbours than in the round before, and the floor before every five and at the end."
+    floor, *others = methods
+    names = others[block % 2 :: 2] + others[1 - block % 2 :: 2]
+    names = names if block % 2 == 0 else names[::-1]
+    return [name for k in range(0, len(names), 5) for name in (floor, *names[k : k + 5])] + [floor]
+
+# %% ../nbs/60_bench.ipynb #0f2ffc1e
+def clock(
+    device: torch.device,  # that computes
+) -> float:  # seconds
+    "The time, once the device has done all that it was told to do."
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def slowest(
+    seconds: float,  # that this worker took
+    device: torch.device,  # of this worker
+) -> float:
+    "The most that any worker took: the same number on all of them."
+    took = torch.tensor(seconds, dtype=torch.float64, device=device)
+    dist.all_reduce(took, dist.ReduceOp.MAX)
+    return took.item()
+
+# %% ../nbs/60_bench.ipynb #4e94bff2
+def time_steps(
+    parallel: Parallel,  # a method around a new model, as `set_up` gives
+    images: Tensor,  # of this worker, (B, 3, H, W)
+    labels: Tensor,  # (B,)
+    seconds: float,  # that the measured steps take, about; there are at most 32 of them, or `sync_every`
+    delays: Sequence[float] = (),  # seconds that this worker is late, by step; none: never
+) -> dict:  # seconds a step (the slowest worker's), their number, and bytes that this worker sends a step by the method's own arithmetic
+    "Time a method's steps; all workers together."
+    every, device = parallel.cfg.sync_every, parallel.world.device
+
+    def run(steps: int, lead: int = 0) -> float:
+        "Seconds per step, after `lead` more that fill the pipeline: stopping in between would let it run empty."
+        dist.barrier()
+        for step in range(lead + steps):
+            if step == lead:
+                began = clock(device)
+            if len(delays):
+                time.sleep(delays[parallel.steps % len(delays)])
+            parallel.train_batch(images, labels)
+        return slowest(clock(device) - began, device) / steps
+
+    guess = run(max(2, every))
+    steps = every * max(1, math.ceil(4 / every), min(32, round(seconds / guess)) // every)
+    per_step = run(steps, lead=every)
+    return {"seconds": per_step, "steps": steps, "theory": parallel.bytes_sent / parallel.steps}
 
 # %% ../nbs/60_bench.ipynb #bd3e58fb
 TICK = os.sysconf("SC_CLK_TCK")  # ticks of /proc a second
@@ -81,8 +147,8 @@ def _machine() -> dict[str, int]:  # ticks since the machine's start
     return {"computing": user + nice, "stolen": stolen, "all": user + nice + system + idle + iowait + irq + softirq + stolen}
 
 # %% ../nbs/60_bench.ipynb #3c843b57
-def _own() -> int:  # ticks
-    "Computing of this process and its descendants, with those that have ended."
+def _own(launcher: int) -> int:  # ticks
+    "Computing of a process and its descendants, with those that have ended."
     parents, times = {}, {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -90,7 +156,7 @@ def _own() -> int:  # ticks
         except OSError:  # it has just ended
             continue
         parents[int(stat.parent.name)], times[int(stat.parent.name)] = int(fields[1]), int(fields[11]) + int(fields[13])
-    family, generation = set(), {os.getpid()}
+    family, generation = set(), {launcher}
     while generation:
         family |= generation
         generation = {pid for pid, parent in parents.items() if parent in generation} - family
@@ -98,16 +164,20 @@ def _own() -> int:  # ticks
 
 # %% ../nbs/60_bench.ipynb #66458c7c
 @contextmanager
-def circumstances():
+def circumstances(
+    launcher: int | None = None,  # the process whose own all of the bench is; None: this one
+):
     "The machine during a bench: yields a dictionary that is filled in at the end, for the record."
+    launcher = launcher or os.getpid()
     facts = provenance() | {"load": [round(os.getloadavg()[0], 2)]}
-    machine, own = _machine(), _own()
+    machine, own = _machine(), _own(launcher)
     yield facts
     now = _machine()
     spent = {name: now[name] - machine[name] for name in now}
-    others = max(0, spent["computing"] - (_own() - own))
+    own = _own(launcher) - own
     facts["load"].append(round(os.getloadavg()[0], 2))
-    facts["others"] = round(others / max(spent["all"], 1), 4)  # share of all processors' time
+    facts["own"] = round(own / max(spent["all"], 1), 4)  # share of all processors' time
+    facts["others"] = round(max(0, spent["computing"] - own) / max(spent["all"], 1), 4)
     facts["stolen"] = round(spent["stolen"] / max(spent["all"], 1), 4)
 
 # %% ../nbs/60_bench.ipynb #c7e17d8d

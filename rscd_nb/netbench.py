@@ -7,9 +7,7 @@ __all__ = ['KINDS', 'bench_network', 'network_table', 'network_markdown', 'draw_
            'rho_table', 'command']
 
 # %% ../nbs/63_netbench.ipynb #d2d32c4c
-import gc
 import math
-import time
 from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Annotated
@@ -18,59 +16,31 @@ import numpy as np
 import pandas as pd
 import typer
 
-from .bench import METHODS, Batch, Crop, Model, Out, Workers, chosen, circumstances, method_words, save_bench, set_up
-from .core import parse_rate, rate_name
+from .bench import METHODS, Batch, Crop, Model, Out, Workers, chosen, circumstances, interleaved, method_words, save_bench, set_up, time_steps
+from .core import parse_rate, parse_seconds, rate_name
 from .methods import look_of
-from .netlab import Network, measure_speed, network
+from .netlab import Network, measure_latency, measure_speed, network
 
 # %% ../nbs/63_netbench.ipynb #549aae3a
 def _block(net: Network, mbit: float | None, method: dict, base: dict, seconds: float, delays: np.ndarray, world) -> dict:
     "Time one method for about `seconds`; seconds per step (the slowest worker's) and this worker's bytes per step."
-    import torch
     import torch.distributed as dist
-    from torch.nn.functional import cross_entropy
 
     if world.rank == 0:
         net.limit(None)
     parallel, images, labels = set_up(method, base, world)
-    every = parallel.cfg.sync_every
-
-    def run(steps: int, lead: int = 0) -> float:
-        "Seconds per step, after `lead` more that fill the pipeline: stopping in between would let it run empty."
-        dist.barrier()
-        for step in range(lead + steps):
-            if step == lead:
-                began = time.perf_counter()
-            if len(delays):
-                time.sleep(delays[parallel.steps % len(delays), world.rank])
-            parallel.step(cross_entropy(parallel(images), labels))
-        took = torch.tensor(time.perf_counter() - began, dtype=torch.float64)
-        dist.all_reduce(took, dist.ReduceOp.MAX)
-        return took.item() / steps
-
-    gc.collect()  # the method before: models, hooks and optimizers refer to each other, and nothing frees them soon enough by itself
     dist.barrier()
     if world.rank == 0:
         net.limit(mbit)
     dist.barrier()
     sent = net.bytes_sent(world.rank)
-    guess = run(max(2, every))
-    steps = every * max(1, math.ceil(4 / every), min(32, round(seconds / guess)) // every)
-    per_step = run(steps, lead=every)
+    timed = time_steps(parallel, images, labels, seconds, delays[:, world.rank])
     parallel.close()
     dist.barrier()
     sent = net.bytes_sent(world.rank) - sent
-    return {"seconds": per_step, "bytes": sent / parallel.steps, "theory": parallel.bytes_sent / parallel.steps, "steps": steps}
+    return timed | {"bytes": sent / parallel.steps}
 
 # %% ../nbs/63_netbench.ipynb #fc7b111b
-def _order(methods: list[str], block: int) -> list[str]:
-    "A round: every method once, with other neighbours than in the round before, and the floor again and again."
-    floor, *others = methods
-    names = others[block % 2 :: 2] + others[1 - block % 2 :: 2]
-    names = names if block % 2 == 0 else names[::-1]
-    return [name for k in range(0, len(names), 5) for name in (floor, *names[k : k + 5])] + [floor]
-
-# %% ../nbs/63_netbench.ipynb #d6098bed
 def _worker(net: Network, rates: list[float | None], methods: dict, base: dict, blocks: int, seconds: float, delays: np.ndarray) -> list[dict]:
     "All rates, all methods, in turns."
     import sys
@@ -85,16 +55,16 @@ def _worker(net: Network, rates: list[float | None], methods: dict, base: dict, 
     logger.remove()
     rows = []
     with process_group(World.from_env("cpu"), 600) as world:
-        rounds = [_order(list(methods), block) for block in range(blocks)]
+        rounds = [interleaved(list(methods), block) for block in range(blocks)]
         bar = tqdm(total=len(rates) * sum(map(len, rounds)), desc="bench network", unit="block", disable=world.rank > 0, file=sys.stderr, dynamic_ncols=True)
         for mbit in rates:
             if world.rank == 0:
                 net.limit(mbit)
-            speed = measure_speed((mbit or 2000) / 8)
+            speed, wait = measure_speed((mbit or 2000) / 8), measure_latency()
             for block, names in enumerate(rounds):
                 for name in names:
                     bar.set_postfix_str(f"{name} at {mbit or 'unlimited'} Mbit/s", refresh=False)
-                    rows.append({"mbit": mbit, "speed": speed, "method": name, "block": block, "rank": world.rank} | _block(net, mbit, methods[name], base, seconds, delays, world))
+                    rows.append({"mbit": mbit, "speed": speed, "latency": wait, "method": name, "block": block, "rank": world.rank} | _block(net, mbit, methods[name], base, seconds, delays, world))
                     bar.update()
         bar.close()
     return rows
@@ -110,6 +80,7 @@ def bench_network(
     blocks: int = 3,  # times that every method has its turn
     seconds: float = 4.0,  # of a block
     straggle: float = 0.0,  # seconds that one worker, drawn anew at each step, is late
+    latency: float = 0.0,  # seconds from worker to worker
 ) -> dict:  # the record; raises UserError
     "Time every method at every speed, in turns."
     methods = {"compute only": METHODS["compute only"]} | (methods or METHODS)
@@ -119,9 +90,9 @@ def bench_network(
     delays = np.zeros((1000, workers)) if straggle else np.zeros((0, workers))
     if straggle:
         delays[np.arange(1000), rng.integers(workers, size=1000)] = straggle
-    with network(workers) as net, circumstances() as facts:
+    with network(workers, latency=latency) as net, circumstances() as facts:
         ranks = net.run_workers(_worker, net, speeds, methods, base, blocks, seconds, delays)
-    setting = {"workers": workers, "model": model, "crop": crop, "batch": batch, "threads": 1, "straggle": straggle}
+    setting = {"workers": workers, "model": model, "crop": crop, "batch": batch, "threads": 1, "straggle": straggle, "latency": latency}
     return {"kind": "bench-network", **setting, **facts, "methods": methods, "rows": [row for rows in ranks for row in rows]}
 
 # %% ../nbs/63_netbench.ipynb #4b983e3c
@@ -260,6 +231,7 @@ def command(
     batch: Batch = 16,
     blocks: Annotated[int, typer.Option(help="Times that every method has its turn at every speed.", min=1)] = 3,
     straggle: Annotated[float, typer.Option(help="Seconds that one worker, drawn anew at each step, is late.", min=0)] = 0.0,
+    latency: Annotated[str, typer.Option(metavar="TIME", help="From worker to worker, such as 10ms.")] = "0",
     out: Out = Path("runs/bench"),
 ):
     """Seconds per step of every method on an emulated slow network (needs root and iproute2).
@@ -269,7 +241,7 @@ def command(
     if methods == "list":
         return print("\n".join(METHODS))
     names = chosen(methods) if methods else list(METHODS)
-    record = bench_network(rates.split(","), workers, {m: METHODS[m] for m in names}, model, crop, batch, blocks, straggle=straggle)
+    record = bench_network(rates.split(","), workers, {m: METHODS[m] for m in names}, model, crop, batch, blocks, straggle=straggle, latency=parse_seconds(latency))
     table = network_markdown(record)
     saved = save_bench(record, draw_network(record)[0].figure, out / f"network{'-stragglers' * (straggle > 0)}.json", table)
     print(table)
