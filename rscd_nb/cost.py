@@ -60,6 +60,7 @@ class Traffic(NamedTuple):
     hides: str  # behind the "backward" pass, the whole "step", or "nothing"
     bucket_mb: float  # MiB of a message; inf: one for all
     parts: int = 1  # exchanges into which one is divided, at different steps
+    in_turn: int = 1  # collectives of an exchange, each of which waits for the one before
 
 
 def traffic_of(
@@ -71,7 +72,8 @@ def traffic_of(
         return None
     if strategy == "allreduce":
         bucket = math.inf if wire == "lowrank" else rule.get("bucket_mb") or BUCKET_MB
-        return Traffic("complete", wire not in ROUNDED, every, "backward" if every == 1 else "nothing", bucket)
+        in_turn = 3 if wire == "lowrank" else 1  # torch's PowerSGD: what is not compressed, then the left factors, then the right
+        return Traffic("complete", wire not in ROUNDED, every, "backward" if every == 1 else "nothing", bucket, in_turn=in_turn)
     sums = wire == "fp32" if is_own(wire) or wire in WIRES else False
     if strategy == "diloco":
         overlaps = rule.get("overlap", 0) > 0
@@ -135,15 +137,18 @@ def exchange_seconds(
     members: int,  # of the group
     streams: int,  # groups that share a node's link; 0: inside a node
     sums: bool,  # True if the sum will do
+    in_turn: int = 1,  # collectives of an exchange
 ) -> float:
-    "Seconds of one exchange: of a pair, of a ring (Patarasuk and Yuan 2009, doi 10.1016/j.jpdc.2008.09.002), or of a double tree where that is faster and the machines have it (Sanders et al. 2009, doi 10.1016/j.parco.2009.09.001)."
+    "Seconds of one exchange: of a pair, of a ring in segments (Patarasuk and Yuan 2009, doi 10.1016/j.jpdc.2008.09.002), or of a double tree where that is faster and the machines have it (Sanders et al. 2009, doi 10.1016/j.parco.2009.09.001)."
     link = machines.between if streams else machines.within
     a_byte = max(streams, 1) / link.bandwidth * (2 if machines.half_duplex and streams else 1)
-    turns = 1 if members == 2 else 2 * (members - 1) if sums else members - 1
-    ring = turns * link.latency + _factor(members, sums) * message * a_byte
-    if not (machines.tree and sums and members > 2):
+    if members == 2:
+        return in_turn * link.latency + message * a_byte
+    turns = 2 * (members - 1) if sums else members - 1
+    ring = math.hypot(in_turn * turns * link.latency, _factor(members, sums) * message * a_byte)
+    if not (machines.tree and sums):
         return ring
-    return min(ring, 2 * math.ceil(math.log2(members)) * link.latency + 2 * message * a_byte)
+    return min(ring, in_turn * 2 * math.ceil(math.log2(members)) * link.latency + 2 * message * a_byte)
 
 
 def round_seconds(
@@ -153,7 +158,7 @@ def round_seconds(
 ) -> list[float]:
     "Seconds of the slowest exchange in each round of the topology."
     rounds = _rounds(traffic.topology, machines.workers, machines.per_node)
-    return [max((exchange_seconds(machines, message, *group, traffic.sums) for group in groups), default=0.0) for groups in rounds]
+    return [max((exchange_seconds(machines, message, *group, traffic.sums, traffic.in_turn) for group in groups), default=0.0) for groups in rounds]
 
 # %% ../nbs/67_cost.ipynb #a8ab8910
 def waited_for(
