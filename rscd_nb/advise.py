@@ -109,6 +109,15 @@ def _kind(rule: dict) -> tuple:
     return rule["strategy"], wire, rule.get("wire_rank", 2) if wire == "lowrank" else None, traffic_of(rule)
 
 
+def _link(record: dict, name: str) -> Link | None:  # None: the cluster has none such
+    "The fit of a link; where messages were too quick for one, the quickest message and the largest."
+    if fit := record["fits"].get(name):
+        return Link(fit["latency"], fit["bandwidth"])
+    rows = [row for row in record["links"] if row["link"] == name]
+    largest = max((row["bytes"] for row in rows), default=0)
+    return Link(min(row["seconds"] for row in rows), largest / float(np.median([row["seconds"] for row in rows if row["bytes"] == largest]))) if rows else None
+
+
 def machines_of(
     record: dict,  # of `rscd bench cluster`
 ) -> tuple[Machines, dict[tuple, float]]:  # and seconds a step that were measured, by kind of method; raises UserError
@@ -117,12 +126,11 @@ def machines_of(
         raise UserError(f"this is a record of {record.get('kind', 'something else')}; give one of rscd bench cluster.")
     if had := company(record):
         raise UserError(f"{had} Repeat it with nothing else on the machines.")
-    fits, nodes, per_node = record["fits"], record["nodes"], record["per_node"]
-    one = lambda name: Link(fits[name]["latency"], fits[name]["bandwidth"])
-    within = one("node") if "node" in fits else Link(5e-6, 10e9)
-    between = one("between") if nodes > 1 else within
-    if "between shared" in fits:  # of each of the pairs that share the nodes' link
-        between = between._replace(bandwidth=max(between.bandwidth, per_node * fits["between shared"]["bandwidth"]))
+    nodes, per_node = record["nodes"], record["per_node"]
+    within = _link(record, "node") or Link(5e-6, 10e9)
+    between = _link(record, "between") if nodes > 1 else within
+    if shared := _link(record, "between shared"):  # of each of the pairs that share the nodes' link
+        between = between._replace(bandwidth=max(between.bandwidth, per_node * shared.bandwidth))
     machines = Machines(record["compute"]["seconds"], nodes, per_node, between, within, tree=record["backend"] == "nccl")
     rows = pd.DataFrame(record["rows"])
     seconds = rows.groupby(["method", "block"])["seconds"].max().groupby("method").median()
