@@ -22,8 +22,8 @@ from .netbench import bench_network
 from .topology import make_topology
 
 SCALED = (
-    "DDP", "DDP bf16", "DDP int8", "DDP int2", "DDP PowerSGD 4", "local SGD 4", "DiLoCo fp32 4", "DiLoCo int4 16", "Streaming DiLoCo int4 16", "decent-dp ring", "decent-dp one-peer-exp",
-    "Gossip fp32", "Gossip bf16", "Gossip int4", "Gossip int2", "Gossip int2 every 4", "Gossip fp32 ATC", "Gossip int2 ATC",
+    "DDP", "DDP bf16", "DDP int8", "DDP int2", "DDP PowerSGD 4", "local SGD 4", "DiLoCo int4 16", "Streaming DiLoCo int4 16", "decent-dp one-peer-exp",
+    "Gossip fp32", "Gossip int2", "Gossip int2 every 4", "Gossip fp32 ATC", "Gossip int2 ATC",
 )  # fmt: skip
 
 # %% ../nbs/68_scaling.ipynb #26c4e0fe
@@ -147,7 +147,7 @@ def command(
     workers: Annotated[str, typer.Option(help="Numbers of workers, separated by commas; powers of two.")] = "2,4,8",
     rates: Annotated[str, typer.Option(help="Speeds, separated by commas.")] = "1gbit,300mbit,100mbit",
     latencies: Annotated[str, typer.Option(help="Latencies, separated by commas.")] = "0,10ms",
-    methods: Annotated[str | None, typer.Option(help="Methods, separated by commas; eighteen by default. rscd bench network --methods list shows all.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Methods, separated by commas; fourteen by default. rscd bench network --methods list shows all.")] = None,
     blocks: Annotated[int, typer.Option(help="Times that every method has its turn.", min=1)] = 2,
     seconds: Annotated[float, typer.Option(help="Seconds of a turn.", min=0.1)] = 1.5,
     out: Out = Path("runs/bench"),
