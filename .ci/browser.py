@@ -21,6 +21,7 @@ NOTEBOOKS = {  # what must be there after all cells have run: figures, and panel
     "nbs/start.ipynb": (2, 2),
     "nbs/explore/topologies.ipynb": (2, 2),
     "nbs/explore/runs.ipynb": (2, 1),
+    "nbs/explore/advice.ipynb": (1, 1),
     "nbs/experiments/train.ipynb": (1, 0),
 }
 FIGURES = ".jp-OutputArea-output :is(img, canvas, svg.main-svg)"
@@ -165,7 +166,15 @@ def try_runs(page, name: str) -> None:
     box.uncheck()
 
 
-TRIALS = {"nbs/start.ipynb": try_topologies, "nbs/explore/topologies.ipynb": try_topologies, "nbs/explore/runs.ipynb": try_runs}
+def try_advice(page, name: str) -> None:
+    "Another bandwidth, and more workers."
+    panel = page.locator(PANELS).first
+    slider = panel.locator(".noUi-handle")
+    changes(page, name, "another bandwidth", lambda: (slider.nth(2).focus(), page.keyboard.press("ArrowRight")))
+    changes(page, name, "another number of workers", lambda: panel.locator("select").first.select_option("8"))
+
+
+TRIALS = {"nbs/start.ipynb": try_topologies, "nbs/explore/topologies.ipynb": try_topologies, "nbs/explore/runs.ipynb": try_runs, "nbs/explore/advice.ipynb": try_advice}
 
 
 def visit(browser, address: str, token: str, name: str, out: Path, seconds: float) -> None:

@@ -238,7 +238,7 @@ def report(
     print(f"the report is in {out / 'results.md'} and {out / 'method.md'}; as one page: {out / 'report.html'}")
 
 # %% ../nbs/80_cli.ipynb #59eaecc9
-BENCHES = {"loader": "loaderbench", "network": "netbench", "wires": "wirebench", "timeline": "timeline", "scaling": "scaling"}  # the module whose `command` it is
+BENCHES = {"loader": "loaderbench", "network": "netbench", "wires": "wirebench", "timeline": "timeline", "scaling": "scaling", "cluster": "clusterbench"}  # the module whose `command` it is
 
 
 class _Benches(typer.core.TyperGroup):
@@ -255,7 +255,7 @@ class _Benches(typer.core.TyperGroup):
         return typer.main.get_command(one)
 
 
-app.add_typer(typer.Typer(cls=_Benches, help="Measure parts of a run on this machine.", no_args_is_help=True), name="bench")
+app.add_typer(typer.Typer(cls=_Benches, help="Measure parts of a run on this machine, or on a cluster.", no_args_is_help=True), name="bench")
 
 # %% ../nbs/80_cli.ipynb #a777186e
 def _installed(package: str) -> str:

@@ -57,6 +57,7 @@ def _torchrun(entrypoint, args: tuple, nproc: int, cluster: Cluster | None = Non
     "Call a function in `nproc` workers on this machine, or on this node of a cluster, as torchrun does; results by rank; raises ChildFailedError."
     import logging
 
+    from torch.distributed import DistError
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -73,7 +74,10 @@ def _torchrun(entrypoint, args: tuple, nproc: int, cluster: Cluster | None = Non
     threads = os.environ.get("OMP_NUM_THREADS", str(max(1, cores() // nproc)))
     with _own_signals(), tempfile.TemporaryDirectory(prefix="rscd-", ignore_cleanup_errors=True) as notes:  # torch's own would stay behind
         config = LaunchConfig(nproc_per_node=nproc, max_restarts=0, monitor_interval=0.1, start_method="forkserver", logs_specs=DefaultLogsSpecs(log_dir=notes), **meet)
-        return elastic_launch(config, entrypoint)(*args, os.environ | {"OMP_NUM_THREADS": threads})
+        try:
+            return elastic_launch(config, entrypoint)(*args, os.environ | {"OMP_NUM_THREADS": threads})
+        except DistError as e:
+            raise UserError(f"the launchers of this job do not meet ({str(e).splitlines()[0]}); see that its nodes may open connections to the first one.") from None
 
 # %% ../nbs/52_launch.ipynb #5e8143b9
 class RunFailed(Exception):
@@ -86,17 +90,30 @@ class WorkerDied(RunFailed):
 
 def run_workers(
     fn,  # called as fn(*args) in every worker; import inside it what it needs
-    nproc: int,  # workers
+    nproc: int,  # workers on this machine
     *args,
-) -> list:  # what fn returned, by rank
+    cluster: Cluster | None = None,  # the nodes that run it together, each calling `run_workers`; None: this machine alone
+) -> list:  # what fn returned in the workers of this machine, by rank; raises UserError if a worker did, or else RunFailed
     "Run a function in `nproc` torchrun workers on this machine; works from a notebook."
+    from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
     try:
-        results = _torchrun(call, (cloudpickle.dumps((fn, args)),), nproc)
+        results = _torchrun(call, (cloudpickle.dumps((fn, args)),), nproc, cluster)
     except ChildFailedError as e:
-        raise RunFailed(e.format_msg()) from None
-    return [results[rank] for rank in range(nproc)]
+        raise _error_of(e, cluster) from None
+    except SignalException as e:
+        raise RunFailed(f"stopped by {e.sigval.name}") from None
+    return [results[rank] for rank in sorted(results)]
+
+
+def _error_of(error, cluster: Cluster | None) -> Exception:
+    "The error of the worker that failed first: a UserError with its sentence, or else torchrun's table with the traceback."
+    said = error.get_first_failure()[1].message
+    kind, _, sentence = said["message"].partition(": ") if isinstance(said, dict) else ("", "", "")
+    if kind == "PeerLost" and cluster:
+        time.sleep(12)  # the cause is on another node, whose launcher is to speak first
+    return UserError(sentence) if kind in ("UserError", "PeerLost") else RunFailed(error.format_msg())
 
 # %% ../nbs/52_launch.ipynb #c5223302
 def run_id(
@@ -301,7 +318,6 @@ def _attempt(
     start,
     patience: float,  # seconds that the launcher on another node has to say which peer was lost
 ) -> None:
-    from torch.distributed import DistError
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
@@ -315,8 +331,6 @@ def _attempt(
                 raise _why(run_dir, e, patience) from None
             if stopped():
                 raise Stopped(f"stopped as asked; the same command goes on from the last step, kept in {run_dir}")
-    except DistError as e:
-        raise UserError(f"the launchers of this job do not meet ({str(e).splitlines()[0]}); see that its nodes may open connections to the first one.") from None
     except SignalException as e:
         raise RunFailed(f"stopped by {e.sigval.name}; what was written so far is in {run_dir}") from None
     except KeyboardInterrupt:

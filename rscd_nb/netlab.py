@@ -10,17 +10,20 @@ import ctypes
 import json
 import os
 import re
+import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
-from multiprocessing import get_context
+from multiprocessing import Pipe, get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -164,6 +167,7 @@ def _remove_left_behind() -> None:
 def network(
     workers: int,  # how many cables
     mbit: float | None = None,  # Mbit/s; None: as fast as the machine
+    latency: float = 0.0,  # seconds from worker to worker, one way
 ):
     "An emulated network for a while; raises UserError where that is not possible."
     for tool in ("ip", "tc"):
@@ -177,7 +181,7 @@ def network(
     net = Network(f"rscd{os.getpid()}", workers)
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the namespaces go when a cluster or a shell ends this process
     try:
-        _build(net)
+        _build(net, latency)
         net.limit(mbit)
         yield net
     finally:
@@ -185,19 +189,66 @@ def network(
         signal.signal(signal.SIGTERM, before)
 
 # %% ../nbs/53_netlab.ipynb #72d2a924
-def _build(net: Network) -> None:
+def _build(net: Network, latency: float) -> None:
     hub = net._space("hub")
     _tool("ip", "netns", "add", hub)
     _tool("ip", "-n", hub, "link", "add", "switch", "type", "bridge")
     _tool("ip", "-n", hub, "link", "set", "switch", "up")
     for i in range(net.workers):
+        _tool("ip", "netns", "add", net._space(i))
+    if latency:
+        _start_relay(net, latency / 2)  # a message passes two cables
+    for i in range(net.workers):
         space, port = net._space(i), f"port{i}"
-        _tool("ip", "netns", "add", space)
-        _tool("ip", "link", "add", "eth0", "netns", space, "type", "veth", "peer", "name", port, "netns", hub)
+        if not latency:
+            _tool("ip", "link", "add", "eth0", "netns", space, "type", "veth", "peer", "name", port, "netns", hub)
         _tool("ip", "-n", hub, "link", "set", port, "master", "switch", "up")
         _tool("ip", "-n", space, "addr", "add", f"{net.address(i)}/24", "dev", "eth0")
         for end in ("lo", "eth0"):
             _tool("ip", "-n", space, "link", "set", end, "up")
+
+# %% ../nbs/53_netlab.ipynb #34a73a48
+def _tap(space: str, name: str) -> int:  # a file descriptor; the device lives as long as it
+    "Enter a namespace, and make a TAP device there that takes long frames with unfinished checksums."
+    import fcntl
+
+    _enter(space)
+    fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH22x", name.encode(), 0x0002 | 0x1000 | 0x4000))  # TUNSETIFF: IFF_TAP, IFF_NO_PI, IFF_VNET_HDR
+    fcntl.ioctl(fd, 0x400454D0, 0x01 | 0x02)  # TUNSETOFFLOAD: TUN_F_CSUM, TUN_F_TSO4
+    return fd
+
+
+def _relay(spaces: list[str], hub: str, delay: float, ready) -> None:
+    "Hold every frame of every cable for `delay` seconds; a process of its own, which ends with its network."
+    ends = []
+    try:
+        for i, space in enumerate(spaces):
+            far = _tap(space, "eth0")
+            Path("/proc/sys/net/ipv4/tcp_slow_start_after_idle").write_text("0")
+            ends.append((far, _tap(hub, f"port{i}")))
+    except OSError as e:
+        return ready.send(f"no device for a delayed cable could be made ({e.strerror}); it needs /dev/net/tun and root.")
+    ready.send("")
+    other = dict(ends) | {near: far for far, near in ends}
+    held = deque()  # (when it is due, where to, frame); the delay is the same for all, so they are due in the order in which they came
+    while True:
+        wait = max(0.0, held[0][0] - time.perf_counter()) if held else None
+        for fd in select.select(other, (), (), wait)[0]:
+            with suppress(OSError):  # its device is not up, or is going
+                held.append((time.perf_counter() + delay, other[fd], os.read(fd, 1 << 17)))
+        while held and held[0][0] <= time.perf_counter():
+            with suppress(OSError):  # a full queue drops a frame, as a switch does
+                os.write(held[0][1], held[0][2])
+            held.popleft()
+
+
+def _start_relay(net: Network, delay: float) -> None:  # raises UserError
+    start_forkserver()
+    here, there = Pipe()
+    get_context("forkserver").Process(target=import_module("rscd_nb.netlab")._relay, args=([net._space(i) for i in range(net.workers)], net._space("hub"), delay, there), daemon=True).start()
+    if problem := here.recv() if here.poll(60) else "the process that delays frames did not start.":
+        raise UserError(problem)
 
 # %% ../nbs/53_netlab.ipynb #134b9be7
 def train_in_network(

@@ -7,7 +7,6 @@ __all__ = ['Method', 'rate_families', 'methods_of', 'differences', 'comparisons'
 
 # %% ../nbs/73_rates.ipynb #f9ec1c5e
 import json
-import math
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
@@ -15,8 +14,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .methods import colours_of, in_words, plot_order
-from .runs import Run, format_interval, interval, settings
+from .methods import colours_of, in_words, label_ends, plot_order
+from .runs import Run, excluded, format_interval, interval, points, settings
 
 # %% ../nbs/73_rates.ipynb #72a3e47d
 @dataclass(frozen=True)
@@ -126,8 +125,8 @@ def rates_sentence(
         return "Fewer than three seeds have judged the chosen rates, so nothing is said about what a method costs."
     method, found = max(rows, key=lambda row: np.mean(row[1]))
     mean, half = interval(found)
-    rest = f"; a loss of more than {math.ceil(10 * (half - mean)) / 10:.1f} points is excluded" if half > mean else ""
-    return f"Each at its own best learning rate, {method.name} ends {_signed(found)} points from All-Reduce ({len(found)} paired seeds, 95 % interval{rest})."
+    end = f"{points(abs(mean), half, '')} points of top-1 {'below' if mean < 0 else 'above'} All-Reduce"
+    return f"Each at its own best learning rate, {method.name} ends {end} ({len(found)} paired seeds; a loss of more than {excluded(found)} points is excluded)."
 
 
 def _alone(method: Method) -> bool:
@@ -143,21 +142,21 @@ def draw_rates(
     fig, (left, right) = plt.subplots(1, 2, figsize=(10.5, 2.2 + 0.34 * max(6, len(rows))), layout="constrained")
     for method, mark in zip(methods, "osD^vPX*" * 3):
         rates = sorted(method.rates)
-        left.plot(rates, [method.tried(r) for r in rates], marker=mark, ms=5, lw=1.5, color=colours[method.name], label=method.name)
+        left.plot(rates, [method.tried(r) for r in rates], marker=mark, ms=5, lw=1.5, color=colours[method.name])
     ticks = sorted({rate for method in methods for rate in method.rates})
     left.set_xscale("log")
     left.set_xticks(ticks, [f"{t:g}" for t in ticks])
     left.minorticks_off()
     left.set(xlabel="learning rate", ylabel="validation top-1 (%)")
-    fig.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
+    label_ends(left, [(max(m.rates), m.tried(max(m.rates)), m.name, colours[m.name]) for m in methods])
     for y, (method, _, found) in enumerate(rows):
         mean, half = interval(found)
         right.plot(found, [y] * len(found), ls="none", marker="o", ms=3, color=colours[method.name], alpha=0.4)
         right.errorbar(mean, y, xerr=0 if np.isnan(half) else half, fmt="D", ms=5, capsize=3, color=colours[method.name])
     right.axvline(0, color="black", lw=1)
-    right.set_yticks(range(len(rows)), [method.name + (f"\nat All-Reduce's rate, {rate:g}" if rate != method.best else f"\nat {rate:g}") for method, rate, _ in rows], fontsize=8)
+    right.set_yticks(range(len(rows)), [method.name + (f"\nat All-Reduce's rate, {rate:g}" if rate != method.best else f"\nat its best rate, {rate:g}") for method, rate, _ in rows], fontsize=8)
     right.set_ylim(len(rows) - 0.5, -0.5)
-    right.set_xlabel("points of top-1 against All-Reduce at its best rate")
+    right.set_xlabel("points of top-1 against All-Reduce")
     for ax in (left, right):
         ax.grid(alpha=0.3)
     return fig

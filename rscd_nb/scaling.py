@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import typer
 
-from .bench import METHODS, Out, Rate, chosen, numbers, save_bench
+from .bench import METHODS, Out, Rate, chosen, method_words, numbers, save_bench
 from .core import UserError, parse_rate, rate_name
 from .methods import colours_of
 from .netbench import bench_network
@@ -108,7 +108,7 @@ def draw_scaling(
         n, aside = mine["workers"], mine["workers"] * 1.03 ** (k - (len(names) - 1) / 2)
         left.fill_between(n, mine["hidden"], mine["exposed"], color=colour, alpha=0.15, lw=0)
         left.plot(n, mine["exposed"], color=colour, lw=1, ls="--")
-        left.errorbar(aside, mine["beyond"], yerr=[mine["beyond"] - mine["low"], mine["high"] - mine["beyond"]], fmt=marker, color=colour, ms=5, lw=1, capsize=2, label=name)
+        left.errorbar(aside, mine["beyond"], yerr=[mine["beyond"] - mine["low"], mine["high"] - mine["beyond"]], fmt=marker, color=colour, ms=5, lw=1, capsize=2, label=method_words(record["methods"][name]))
         fine = np.linspace(n.min(), n.max(), 50)
         strategy, message = record["methods"][name]["strategy"], mine["theory"].iloc[0]
         start = times_sent(strategy, n.iloc[0])
@@ -138,7 +138,7 @@ def scaling_sentences(
         costs = [f"{r.beyond:.2f} s a step with {r.workers} workers (model: {r.hidden:.2f} to {r.exposed:.2f})" for r in mine.itertuples()]
         growth = mine["bytes"].iloc[-1] / mine["bytes"].iloc[0]
         said.append(
-            f"{name} costs, beyond computing, {', '.join(costs)}; from {mine['workers'].iloc[0]} to {mine['workers'].iloc[-1]} workers the bytes that a worker sends change by a factor of {growth:.2f}."
+            f"{method_words(record['methods'][name])} costs, beyond computing, {', '.join(costs)}; from {mine['workers'].iloc[0]} to {mine['workers'].iloc[-1]} workers the bytes that a worker sends change by a factor of {growth:.2f}."
         )
     return said
 

@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from .bench import METHODS, Batch, Crop, Model, Out, Rate, Workers, chosen, circumstances, save_bench, set_up
+from .bench import METHODS, Batch, Crop, Model, Out, Rate, Workers, chosen, circumstances, method_words, save_bench, set_up
 from .core import parse_rate
 from .netlab import Network, network
 
@@ -208,6 +208,11 @@ def _seen_until(record: dict, steps: int) -> float:
     return min(slowest, *(m["steps"][-1][1] for m in record["methods"].values()))
 
 # %% ../nbs/64_timeline.ipynb #44625c3d
+def _title(name: str) -> str:
+    "A method of a record in words; a record may have one that is gone."
+    return method_words(METHODS[name]) if name in METHODS else name
+
+# %% ../nbs/64_timeline.ipynb #bf8b37cc
 def draw_timeline(
     record: dict,  # as `bench_timeline` gives
     steps: int = 3,  # of the slowest method; the others are shown for as long
@@ -230,7 +235,7 @@ def draw_timeline(
             if begin < until:
                 ax.axvline(begin, color="0.2", lw=0.8)
         ax.set(xlim=(0, until), ylim=(2.5, -0.5), yticks=[0, 1, 2], yticklabels=["computing", "waiting", "network"])
-        ax.set_title(f"{name}: {method['steps'][-1][1] / len(method['steps']):.2f} s a step", fontsize=9, loc="left", pad=3)
+        ax.set_title(_title(name), fontsize=9, loc="left", pad=3)
         ax.tick_params(axis="y", labelsize=8, length=0)
     axes[-1, 0].set_xlabel("seconds; a line where a step begins")
     fig.legend([Patch(color=c) for _, c in look.values()], ["forward", "backward", "update, mixing", "waiting", "cable busy"], fontsize=8, ncols=5, loc="outside upper center", frameon=False)
@@ -258,7 +263,7 @@ def timeline_sentences(
         s = timeline_shares(method)
         covered = f"; computing covers {s['covered']:.0%} of that" if s["busy"] else ""
         said.append(
-            f"{name} takes {s['seconds']:.2f} s a step (mean of {len(method['steps'])} steps of one worker). The worker waits for {s['waiting']:.0%} of that time. Its cable is busy for {s['busy']:.0%} of it{covered}."
+            f"{_title(name)}: the worker waits for {s['waiting']:.0%} of a step's time (mean of {len(method['steps'])} steps of one worker). Its cable is busy for {s['busy']:.0%} of it{covered}."
         )
     return said
 

@@ -15,12 +15,18 @@ fail() {
 [[ -n "${SLURM_NTASKS_PER_NODE:-}" ]] || fail "give the job --ntasks-per-node, the workers on each node; --ntasks alone does not say."
 if [[ "${1:-}" == --sweep ]]; then
     [[ -n "${2:-}" && -n "${SLURM_ARRAY_TASK_ID:-}" ]] || fail "--sweep FILE is what rscd sweep submits, as a job array; use that."
-    what=(--sweep "$2" --cell "$SLURM_ARRAY_TASK_ID")
+    what=(train --sweep "$2" --cell "$SLURM_ARRAY_TASK_ID")
+elif [[ "${1:-}" == --bench ]]; then
+    [[ -n "${2:-}" && "$2" != -* ]] || fail "name a file, then further options: sbatch -A PROJECT ${SLURM_JOB_NAME:-SCRIPT} --bench TRAIN.toml [--minutes 10 ...]"
+    what=(bench cluster --train "$2" --out "${RSCD_RUNS:-runs}/bench")
 elif [[ $# -ge 2 && "$1" != -* && "$2" != -* ]]; then
-    what=(--data "$1" --train "$2")
+    what=(train --data "$1" --train "$2")
 else
     fail "name two files, then further options: sbatch -A PROJECT ${SLURM_JOB_NAME:-SCRIPT} DATA.toml TRAIN.toml [--set KEY=VALUE ...]"
 fi
+# $TMPDIR is filled in by the program, on each node.
+# shellcheck disable=SC2016
+[[ "${what[0]}" == bench ]] || what+=(--runs "${RSCD_RUNS:-runs}" --set 'data.preload=$TMPDIR')
 shift 2
 
 rscd="${RSCD_VENV:-$PWD/.venv}/bin/rscd"
@@ -46,10 +52,8 @@ trap 'rm -f "$died"' EXIT
 for ((attempt = 0; ; attempt++)); do
     rm -f "$died"
     # --wait: a launcher that outlives another by so many seconds hangs. --export: whatever SBATCH_EXPORT says, a node needs what was set here.
-    # $TMPDIR is filled in by the program, on each node.
-    # shellcheck disable=SC2016
     srun --export=ALL --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --cpus-per-task="$cpus" --wait=60 \
-        bash -c "$on_node" "$rscd" "$died" train --slurm --nproc "$workers" "${what[@]}" --runs "${RSCD_RUNS:-runs}" --set 'data.preload=$TMPDIR' "$@"
+        bash -c "$on_node" "$rscd" "$died" "${what[@]}" --slurm --nproc "$workers" "$@"
     code=$?
     [[ -e "$died" && $attempt -lt ${RSCD_RESTARTS:-3} ]] || break
     echo "rscd: all workers start again from the newest checkpoint ($((attempt + 1)) of ${RSCD_RESTARTS:-3} restarts)" >&2
