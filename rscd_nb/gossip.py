@@ -142,7 +142,7 @@ class Bucket(_Flat):
 
 
 def _saved(pending: Pending | None) -> list | None:
-    "What a checkpoint keeps of an exchange that has been waited for."
+    "The part of an exchange, waited for, that a checkpoint keeps."
     return pending and [list(pending.group), pending.messages]
 
 # %% ../nbs/37_gossip.ipynb #92a8492e
