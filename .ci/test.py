@@ -26,9 +26,9 @@ LIMIT = 3000  # seconds, after which a test is taken to hang; none needs a tenth
 MEMORY = 5e9  # bytes that a test may need
 LONGEST = (  # begin first, so that no core is idle at the end
     "experiments/slurm", "experiments/resume", "40_oracle", "41_simulate", "80_cli", "browser", "44_train", "52_launch", "pages", "55_sweep",
-    "experiments/study", "tutorials/on_slurm", "33_parallel", "62_wirebench", "65_scaling", "63_netbench", "64_timeline",
+    "experiments/study", "tutorials/on_slurm", "33_parallel", "62_wirebench", "68_scaling", "63_netbench", "64_timeline",
 )  # fmt: skip
-NETWORKS = ("53_netlab", "63_netbench", "64_timeline", "65_scaling", "tutorials/slow_network")  # one after the other: the first leaves networks behind, which any other would clear away
+NETWORKS = ("53_netlab", "63_netbench", "64_timeline", "68_scaling", "tutorials/slow_network")  # one after the other: the first leaves networks behind, which any other would clear away
 PACKAGES = {"slurm": ("slurm-wlm", "munge"), "browser": ("chromium", "fonts-dejavu-core")}  # Debian's
 COPY = 'set -e; tmp=$(mktemp -d); trap "rm -rf $tmp" EXIT; git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t $tmp; cd $tmp; git init -q; git add -A; '
 WHOLE = {  # tests of the repository as a whole: what they say, and a program of Python or a command

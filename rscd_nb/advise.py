@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['WORTH', 'SPEEDS', 'PASTED', 'steps_to', 'median_of', 'Arm', 'arms_of', 'largest_setting', 'machines_of',
            'whole_message', 'Clock', 'clock_of', 'target_of', 'seconds_to', 'typical', 'recommended', 'over_bandwidth',
-           'changes', 'Answer', 'advise', 'duration', 'draw_answer', 'has_base', 'advice_panel', 'check_model',
-           'settings_of', 'command', 'answer_text']
+           'changes', 'Answer', 'advise', 'duration', 'draw_answer', 'has_base', 'advice_panel', 'cluster_from',
+           'check_model', 'settings_of', 'save_answer', 'answer_text']
 
 # %% ../nbs/76_advise.ipynb #49dfcc04
 import json
@@ -15,20 +15,18 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated
 
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
-import typer
 from matplotlib.figure import Figure
 from scipy import stats
 
 from .allreduce import powersgd_bytes
 from .bench import company
 from .config import TrainConfig
-from .core import UserError, expand, parse_rate, read_json, write_atomic
-from .cost import BACKWARD, Link, Machines, message_bytes, message_from, parse_seconds, rho, step_seconds, traffic_of
+from .core import UserError, parse_rate, parse_seconds, read_json, write_atomic
+from .cost import BACKWARD, Link, Machines, message_bytes, message_from, rho, step_seconds, traffic_of
 from .explore import _picture, _Picture, _show
 from .methods import colours_of, in_words, plot_order
 from .model import make_model
@@ -497,8 +495,11 @@ def advice_panel(
     return panel
 
 # %% ../nbs/76_advise.ipynb #a523c370
-def _cluster(file: Path | None, numbers: dict) -> tuple[Machines, dict | None]:
-    "Machines from a bench's record or from numbers; raises UserError."
+def cluster_from(
+    file: Path | None,  # a record of `rscd bench cluster`
+    numbers: dict,  # compute (s), bandwidth, latency (text), nodes, per_node; None where not given
+) -> tuple[Machines, dict[tuple, float] | None]:  # as `machines_of` gives; raises UserError
+    "Machines from a bench's record or from numbers."
     given = {name: value for name, value in numbers.items() if value is not None}
     if file:
         if given:
@@ -513,12 +514,11 @@ def _cluster(file: Path | None, numbers: dict) -> tuple[Machines, dict | None]:
 
 
 def check_model(
-    record: dict,  # of `rscd bench cluster`
+    file: Path,  # a record of `rscd bench cluster`
     runs: list[Run],  # of one setting
-    file: Path,  # of the record, for the sentence
 ) -> None:  # raises UserError
     "Refuse a bench of another model or batch than the runs'."
-    mine, batch = runs[0].record, runs[0].setting.batch // runs[0].setting.workers
+    record, mine, batch = read_json(file, "measure it anew"), runs[0].record, runs[0].setting.batch // runs[0].setting.workers
     theirs = f"{record['model']} ({record['parameters']} weights) with {record['batch']} images a worker"
     if (record["parameters"], record["batch"]) != (mine["parameters"], batch):
         raise UserError(f"{file} timed {theirs}, but the runs train {runs[0].setting.model} ({mine['parameters']} weights) with {batch}; bench with the runs' configuration.")
@@ -535,37 +535,14 @@ def settings_of(
     return [f"{key} = {json.dumps(arm.rule[key])}" for key in PASTED if key in ("strategy", "lr") or arm.rule[key] != defaults[key]]
 
 
-def command(
-    runs: Annotated[Path, typer.Option(parser=expand, help="Folder with finished runs, simulated or real: what a step is worth.")] = Path("runs"),
-    cluster: Annotated[Path | None, typer.Option(parser=expand, metavar="FILE", help="A record of rscd bench cluster: what a step takes.")] = None,
-    target: Annotated[float, typer.Option(help="A share of All-Reduce's final top-1, such as 0.95; or a top-1 in percent, such as 80.")] = 0.95,
-    compute: Annotated[float | None, typer.Option(help="Without a record: seconds a step of computing alone.")] = None,
-    bandwidth: Annotated[str | None, typer.Option(metavar="SPEED", help="Without a record: of a node's link, such as 10gbit.")] = None,
-    latency: Annotated[str | None, typer.Option(metavar="TIME", help="Without a record: between nodes, such as 30us, which is the default.")] = None,
-    nodes: Annotated[int | None, typer.Option(help="Without a record: how many.")] = None,
-    per_node: Annotated[int | None, typer.Option(help="Without a record: workers on each, 1 by default.")] = None,
-    startup: Annotated[float, typer.Option(help="Seconds until a run's first step.", min=0)] = 10.0,
-    out: Annotated[Path | None, typer.Option(parser=expand, help="Folder for answer.md and answer.png; the folder advice/ among the runs by default.")] = None,
-):
-    """Should these runs' workers gossip on that cluster? Joins accuracy a step with time a step, and says which arm to choose.
-
-    Examples:
-
-    rscd advise --compute 0.06 --bandwidth 10gbit --nodes 4
-
-    rscd advise --runs runs --cluster runs/bench/cluster.json --target 0.97
-    """
-    machines, benched = _cluster(cluster, {"compute": compute, "bandwidth": bandwidth, "latency": latency, "nodes": nodes, "per_node": per_node})
-    found = load_runs(runs)
-    if cluster:
-        check_model(read_json(cluster, ""), largest_setting(found), cluster)
-    answer = advise(found, machines, target, benched, startup)
-    text = answer_text(answer)
-    folder = out or runs / "advice"
+def save_answer(
+    answer: Answer,  # by `advise`
+    folder: Path,  # for answer.md and answer.png
+) -> str:  # a line for the user
+    "Write the answer and its picture."
     write_atomic(folder / "answer.png", draw_answer(answer)._repr_png_())
-    write_atomic(folder / "answer.md", text + "\n\n![Time to target](answer.png)\n")
-    print(text)
-    print(f"the answer is in {folder / 'answer.md'}, the picture in {folder / 'answer.png'}")
+    write_atomic(folder / "answer.md", answer_text(answer) + "\n\n![Time to target](answer.png)\n")
+    return f"the answer is in {folder / 'answer.md'}, the picture in {folder / 'answer.png'}"
 
 
 def answer_text(

@@ -174,9 +174,10 @@ def circumstances(
     yield facts
     now = _machine()
     spent = {name: now[name] - machine[name] for name in now}
-    others = max(0, spent["computing"] - (_own(launcher) - own))
+    own = _own(launcher) - own
     facts["load"].append(round(os.getloadavg()[0], 2))
-    facts["others"] = round(others / max(spent["all"], 1), 4)  # share of all processors' time
+    facts["own"] = round(own / max(spent["all"], 1), 4)  # share of all processors' time
+    facts["others"] = round(max(0, spent["computing"] - own) / max(spent["all"], 1), 4)
     facts["stolen"] = round(spent["stolen"] / max(spent["all"], 1), 4)
 
 # %% ../nbs/60_bench.ipynb #c7e17d8d

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['TIMED', 'OF_STRATEGY', 'LINKS', 'shared_settings', 'possible', 'Budget', 'links_of', 'sizes_up_to', 'fit_link',
-           'fits_of', 'bench_cluster', 'cluster_table', 'cluster_markdown', 'link_sentences', 'draw_cluster', 'command']
+           'fits_of', 'others_of', 'bench_cluster', 'cluster_table', 'cluster_markdown', 'link_sentences',
+           'draw_cluster', 'command']
 
 # %% ../nbs/66_clusterbench.ipynb #c70de94d
 import os
@@ -200,6 +201,14 @@ def _measure_methods(methods: dict[str, dict], base: dict, classes: int, budget:
     return rows
 
 # %% ../nbs/66_clusterbench.ipynb #079a0c45
+def others_of(
+    nodes: list[dict],  # by `circumstances`, one for each node
+) -> float:  # share of the processors' time
+    "The most that processes other than the bench's used on any machine; nodes that share one, as in the Slurm laboratory, are no company to each other."
+    own = {host: sum(facts["own"] for facts in nodes if facts["host"] == host) for host in {facts["host"] for facts in nodes}}
+    return round(max(max(0.0, facts["others"] + facts["own"] - own[facts["host"]]) for facts in nodes), 4)
+
+# %% ../nbs/66_clusterbench.ipynb #cc114127
 def _worker(methods: dict[str, dict], base: dict, classes: int, seconds: float, launcher: int) -> dict:
     "Measure everything; the record, the same on all workers."
     from loguru import logger  # this process's own
@@ -217,7 +226,8 @@ def _worker(methods: dict[str, dict], base: dict, classes: int, seconds: float, 
         dist.all_gather_object(told, (facts, rows))
         nodes = {"workers": world.size, "nodes": world.size // world.local_size, "per_node": world.local_size}
         setting = {"device": world.device.type, "backend": dist.get_backend(), "threads": torch.get_num_threads(), "parameters": numbers}
-    facts = {k: v for k, v in told[0][0].items() if k != "host"} | {share: max(theirs[share] for theirs, _ in told) for share in ("others", "stolen")}
+    nodes_facts = [theirs for theirs, _ in told][:: world.local_size]
+    facts = {k: v for k, v in told[0][0].items() if k not in ("host", "own")} | {"others": others_of(nodes_facts), "stolen": max(theirs["stolen"] for theirs in nodes_facts)}
     return nodes | setting | facts | {"links": links, "rows": [row for _, theirs in told for row in theirs]}
 
 # %% ../nbs/66_clusterbench.ipynb #9d48b02c

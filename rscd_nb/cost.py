@@ -4,11 +4,10 @@
 
 # %% auto #0
 __all__ = ['BACKWARD', 'KNOWN', 'Link', 'Machines', 'Traffic', 'traffic_of', 'message_bytes', 'times_sent', 'message_from',
-           'exchange_seconds', 'round_seconds', 'waited_for', 'step_seconds', 'rho', 'parse_seconds']
+           'exchange_seconds', 'round_seconds', 'waited_for', 'step_seconds', 'rho']
 
 # %% ../nbs/67_cost.ipynb #49dfcc04
 import math
-import re
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import NamedTuple
@@ -207,13 +206,3 @@ KNOWN: dict[str, tuple[Machines, int]] = {  # with the number of weights
     "ResNet-50, 16 A40, 100 Gbit/s": (Machines(0.030, 4, 4, Link(5e-6, 12.5e9), tree=True), 25_557_032),
     "1 B parameters, 8 H100 at 8 sites, 1 Gbit/s": (Machines(1.0, 8, 1, Link(20e-3, 0.125e9), tree=True), 10**9),
 }
-
-# %% ../nbs/67_cost.ipynb #1121d24a
-def parse_seconds(
-    text: str,  # such as 30us, 10ms, 0.5s, 0
-) -> float:  # raises UserError
-    "A latency."
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(us|ms|s)", text)
-    if not match and text != "0":
-        raise UserError(f"{text!r} is not a latency; write it like 30us, 10ms or 0.")
-    return float(match[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1.0}[match[2]] if match else 0.0

@@ -207,7 +207,7 @@ def format_interval(
 
 # %% ../nbs/70_runs.ipynb #cdb01e03
 def brief(
-    value: float,
+    value: float,  # any
 ) -> str:  # such as "17", "1.4" or "0.37"
     "A number with two significant digits."
     digits = 1 - math.floor(math.log10(abs(value))) if value else 0
@@ -317,7 +317,7 @@ def compare(
 def gains(
     pairs: list[tuple[Run, Run]],  # in each, the run to compare with comes first
 ) -> list[float]:  # points of top-1
-    "What the second of each pair ends with beyond the first."
+    "Final top-1 of the second of each pair, less that of the first."
     return [b.record["final"]["top1"] - a.record["final"]["top1"] for a, b in pairs]
 
 

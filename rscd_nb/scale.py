@@ -80,7 +80,7 @@ def scale_sentences(
 def scale_brief(
     family: list[Run],  # as `scale_families` gives
 ) -> str:
-    "What the fewest and the most workers end with, All-Reduce beside the range of the topologies."
+    "Final top-1 with the fewest and the most workers, All-Reduce beside the range of the topologies."
     arms = _by_workers(family)
     means = {n: {arm: np.mean([r.record["final"]["top1"] for r in of_n[n]]) for arm, of_n in arms.items() if n in of_n} for n in sorted({r.setting.workers for r in family})}
     said = []
