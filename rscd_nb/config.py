@@ -103,7 +103,7 @@ class TrainConfig(_Frozen):
     simulate: int = Field(0, ge=0, description="Workers simulated in one process, for accuracy without a cluster; 0: real workers.")
     # optimizer and schedule
     optimizer: Literal["adam", "adamw", "sgd", "accum-adam", "accum-adamw"] = Field("adamw", description="Update rule; accum-adam and accum-adamw are decent-dp's.")
-    second_moment: Literal["local", "global"] = Field("local", description="For adam and adamw of workers that step alone: their own gradients' second moment, or an estimate of the mean gradient's.")
+    second_moment: Literal["local", "global", "shared"] = Field("local", description="For adam and adamw of workers that step alone: their own gradients' second moment (local), an estimate of the mean gradient's (global), or one averaged with peers, by rows and columns (shared; for label skew; gossip and allreduce).")
     lr: float = Field(2e-3, gt=0, description="Peak learning rate.")
     scale_lr: Literal["none", "sqrt", "linear"] = Field("none", description="Multiply lr and min_lr by this function of the number of workers, if each takes steps of its own (gossip, decent-dp, local SGD).")
     weight_decay: float = Field(0.05, ge=0, description="Not applied to norms and biases.")
@@ -147,8 +147,8 @@ class TrainConfig(_Frozen):
             raise ValueError(f"val_crop {self.val_crop} is larger than val_resize {self.val_resize}; make val_resize at least as large")
         if self.model.startswith("vit") and self.crop != self.val_crop:
             raise ValueError(f"{self.model} has one input size, but crop is {self.crop} and val_crop {self.val_crop}; make them equal")
-        if self.second_moment == "global" and self.optimizer not in ("adam", "adamw"):
-            raise ValueError(f"second_moment global is for adam and adamw, not for {self.optimizer}; set second_moment=local, or another optimizer")
+        if self.second_moment != "local" and self.optimizer not in ("adam", "adamw"):
+            raise ValueError(f"second_moment {self.second_moment} is for adam and adamw, not for {self.optimizer}; set second_moment=local, or another optimizer")
         return self
 
 # %% ../nbs/01_config.ipynb #0d87fc14

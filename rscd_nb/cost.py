@@ -89,7 +89,7 @@ def message_bytes(
     "Size of a message that holds the whole model, or its whole gradient."
     wire = rule.get("wire", "fp32")
     bits = {"fp32": 32, "bf16": 16} | {name: WIRES[name].bits + 2 * 8 / BLOCK for name in ROUNDED}
-    return parameters * bits[wire] / 8 if wire in bits else None
+    return parameters * bits[wire] / 8 if wire in bits and rule.get("second_moment") != "shared" else None
 
 
 def times_sent(

@@ -75,6 +75,7 @@ class DecentDP(Parallel):
 
     takes = {
         "order": ("awc",),
+        "second_moment": ("local", "global"),
         "wire": ("fp32",),
         "sync_every": (1,),
         "clip_norm": (None,),

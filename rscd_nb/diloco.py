@@ -18,7 +18,7 @@ from .topology import make_topology
 class DiLoCo(Gossip):
     "Local training with an outer optimizer, whole or in fragments."
 
-    takes = {"wire": ("fp32", "bf16", *ROUNDED)}
+    takes = {"wire": ("fp32", "bf16", *ROUNDED), "second_moment": ("local", "global")}
     remembers = 3  # the shared model, its momentum, what rounding left out
     min_workers = 2
 

@@ -17,10 +17,11 @@ from torch.profiler import record_function
 
 from .config import TrainConfig
 from .core import UserError
-from .exchange import Pending, open_exchange
+from .exchange import Exchange, MemoryExchange, Pending, open_exchange
+from .optim import SharedAdam
 from .parallel import Parallel
 from .topology import Topology, make_topology
-from .wire import find_wire, group_seed, in_memory_order, lay_out
+from .wire import Bf16, find_wire, group_seed, in_memory_order, lay_out
 
 # %% ../nbs/37_gossip.ipynb #8d591470
 class _Flat:
@@ -49,6 +50,35 @@ class _Flat:
             between[piece.start : piece.start + piece.numel] = False
         return between.nonzero().flatten().to(self.flat.device)
 
+# %% ../nbs/37_gossip.ipynb #849e87f0
+class _SharedMoment:
+    "The second moment of a bucket's optimizer on its way to the peers."
+
+    def __init__(self, optimizer: SharedAdam, params: list[Tensor], cfg: TrainConfig, channel: int):
+        self._optimizer, self._params, self._wire, self.channel = optimizer, params, Bf16([], cfg), channel
+        self.pending: Pending | None = None
+
+    @property
+    def _squares(self) -> list[Tensor]:
+        return [t for p in self._params for t in self._optimizer.squares(p)]
+
+    def send(self, exchange: Exchange | MemoryExchange, group: tuple[int, ...]) -> int:  # bytes
+        "Start an exchange with a group."
+        message = self._wire.encode(torch.cat([t.flatten() for t in self._squares]), [], 0)
+        self.pending = exchange.start(message, group, self.channel)
+        return self.pending.bytes
+
+    def mix(self, rank: int) -> None:
+        "Take in the messages of the pending exchange."
+        if not (pending := self.pending):
+            return
+        pending.wait()
+        flat = torch.cat([t.flatten() for t in self._squares])
+        self._wire.mix(flat, pending.messages, [], pending.group.index(rank))
+        for t, mean in zip(self._squares, flat.split([t.numel() for t in self._squares])):
+            t.copy_(mean.view_as(t))
+        self.pending = None
+
 # %% ../nbs/37_gossip.ipynb #6e131cba
 class Bucket(_Flat):
     "Parameters whose gradients are ready at about the same time: a flat tensor, a wire, an optimizer, and one exchange at a time."
@@ -59,7 +89,7 @@ class Bucket(_Flat):
         parallel: Parallel,  # has wire, update rule and device
         groups: list[tuple[int, ...]],  # those that this worker is ever in, of two or more
         phase: int,  # sent at steps t with t % sync_every == phase
-        channel: int,  # of the transport
+        channel: int,  # of the transport; the next one is the shared second moment's
     ):
         super().__init__(named, parallel.world.device)
         self.phase, self.channel = phase, channel
@@ -69,14 +99,15 @@ class Bucket(_Flat):
         self.scheduler = parallel.new_scheduler(self.optimizer)
         self.memory: dict[str, Tensor] = {}  # of an algorithm; saved in checkpoints
         self.pending: Pending | None = None
+        self.moment = _SharedMoment(self.optimizer, self.params, parallel.cfg, channel + 1) if isinstance(self.optimizer, SharedAdam) else None
         self.rounds = 0  # of the topology, taken so far: the next one's number
         self.send_buffer: Tensor | None = None  # the message of the exchange before, whose memory is used again
         self.missing = len(named)  # gradients still to come in this step
 
     def wait(self) -> None:
         "Wait for the pending exchange; it is mixed in by the next step."
-        if self.pending:
-            self.pending.wait()
+        for pending in filter(None, (self.pending, self.moment and self.moment.pending)):
+            pending.wait()
 
     def state_dict(self) -> dict:
         "All state of the bucket but its weights, which are the model's."
@@ -87,7 +118,8 @@ class Bucket(_Flat):
             "rounds": self.rounds,
             "padding": self.flat[self.padding],
             "wire": [[list(group), state] for group, state in self.wire_state.items()],
-            "pending": self.pending and [list(self.pending.group), self.pending.messages],
+            "pending": _saved(self.pending),
+            "moment": self.moment and _saved(self.moment.pending),
             "memory": self.memory,
         }
 
@@ -102,8 +134,16 @@ class Bucket(_Flat):
         self.rounds = state["rounds"]
         self.flat[self.padding] = state["padding"].to(self.flat.device)
         self.wire_state = {tuple(group): here(tensors) for group, tensors in state["wire"]}
-        self.pending = state["pending"] and Pending(tuple(state["pending"][0]), here(state["pending"][1]))
+        again = lambda saved: saved and Pending(tuple(saved[0]), here(saved[1]))
+        self.pending = again(state["pending"])
+        if self.moment:
+            self.moment.pending = again(state["moment"])
         self.memory = {name: t.to(self.flat.device) for name, t in state["memory"].items()}
+
+
+def _saved(pending: Pending | None) -> list | None:
+    "The part of an exchange, waited for, that a checkpoint keeps."
+    return pending and [list(pending.group), pending.messages]
 
 # %% ../nbs/37_gossip.ipynb #92a8492e
 def _fill(named: list[tuple[str, Tensor]], limit_mb: float) -> list[list[tuple[str, Tensor]]]:
@@ -230,10 +270,11 @@ class Gossip(_BucketWise):
         self.topology = self.topology_of(cfg, world.size, cfg.workers_per_node or world.local_size)
         self._bytes_sent = 0
         groups = self.groups_of(self.topology, world.rank)
-        self._divide([Bucket(named, self, groups, phase, channel) for channel, (named, phase) in enumerate(self._plan(_in_ready_order(self)))])
+        channels = 2 if cfg.second_moment == "shared" else 1  # of a bucket
+        self._divide([Bucket(named, self, groups, phase, channels * k) for k, (named, phase) in enumerate(self._plan(_in_ready_order(self)))])
         if self._just_in_time:
             self._take_in_just_in_time()
-        self.exchange = open_exchange(self.topology, world, cfg.timeout, channels=len(self.buckets))
+        self.exchange = open_exchange(self.topology, world, cfg.timeout, channels=channels * len(self.buckets))
         if world.rank == 0:
             kept = sum(t.nbytes for b in self.buckets for state in b.wire_state.values() for t in state)
             logger.debug(f"{len(self.buckets)} buckets, {len(groups)} groups, wire states of {kept / 2**20:.0f} MiB")
@@ -292,6 +333,8 @@ class Gossip(_BucketWise):
         else:
             bucket.wire.mix(bucket.flat, pending.messages, bucket.wire_state[pending.group], pending.group.index(self.world.rank))
         bucket.pending = None
+        if bucket.moment:
+            bucket.moment.mix(self.world.rank)
 
     def update(
         self,
@@ -316,7 +359,7 @@ class Gossip(_BucketWise):
         bucket.pending = self.exchange.start(message, group, bucket.channel, bucket.wire.sums)
         if len(group) == 2:  # an exchange of a larger group keeps its own
             bucket.send_buffer = None if message is bucket.flat else message  # fp32 sends the weights themselves: they change only after `mix` has waited
-        self._bytes_sent += bucket.pending.bytes
+        self._bytes_sent += bucket.pending.bytes + (bucket.moment.send(self.exchange, group) if bucket.moment else 0)
 
     def _step_bucket(self, bucket: Bucket) -> None:
         with record_function("step/update"):

@@ -83,6 +83,7 @@ def _details(rule: dict) -> list[str]:
         + [f"overlap {overlap}"] * (overlap > 0)
         + ["ATC"] * (rule.get("order") == "atc")
         + ["global moment"] * (rule.get("second_moment") == "global")
+        + ["shared moment"] * (rule.get("second_moment") == "shared")
         + [optimizer] * optimizer.startswith("accum")
         + ["adjusted logits"] * (rule.get("logit_adjustment", 0) > 0)
         + ["FixBN"] * (rule.get("fix_bn") is not None)

@@ -7,11 +7,12 @@ __all__ = ['Batch', 'gradients', 'clip', 'average', 'Update', 'refuse', 'Message
            'gossip', 'diloco']
 
 # %% ../nbs/40_oracle.ipynb #5e4032ce
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.optim import Optimizer
 
 from .config import TrainConfig
 from .optim import make_optimizer, make_scheduler, no_decay
@@ -94,8 +95,9 @@ class Messages:
         self,
         workers: list[nn.Module],  # with the same weights
         cfg: TrainConfig,  # names the wire
+        optimizers: Sequence[Optimizer] = (),  # of the workers, if they share their second moment
     ):
-        self.params = [list(w.parameters()) for w in workers]
+        self.params, self.optimizers = [list(w.parameters()) for w in workers], optimizers
         self.names = [name for name, _ in workers[0].named_parameters()]
         self.wires = [find_wire(cfg.wire)(lay_out([p])[0], cfg) for p in self.params[0]]
         self.flat = [[torch.zeros(lay_out([p])[1], device=p.device) for p in params] for params in self.params]
@@ -123,16 +125,23 @@ class Messages:
         "Every worker sends its k-th parameter to its group."
         for group in groups:
             messages = [self.wires[k].encode(self._flat(i, k), self._wire_state(k, group, i), me).clone() for me, i in enumerate(group)]
-            self.pending.append((k, group, messages))
+            squares = [[t.bfloat16().float() for t in self._squares(i, k)] for i in group]
+            self.pending.append((k, group, messages, squares))
         self.rounds[k] += 1
+
+    def _squares(self, rank: int, k: int) -> list[Tensor]:
+        "Mean squares of the gradients of a worker's k-th parameter, if they are shared."
+        return self.optimizers[rank].squares(self.params[rank][k]) if self.optimizers else []
 
     def mix(self) -> None:
         "Every worker takes in what was sent to it."
-        for k, group, messages in self.pending:
+        for k, group, messages, squares in self.pending:
             for me, i in enumerate(group) if len(group) > 1 else ():
                 x = self._flat(i, k)
                 self.wires[k].mix(x, messages, self._wire_state(k, group, i), me)
                 in_memory_order(self.params[i][k]).copy_(x[: self.params[i][k].numel()])
+                for t, *sent in zip(self._squares(i, k), *squares):
+                    t += sum(sent) / len(sent) - sent[me]
         self.pending = []
 
 # %% ../nbs/40_oracle.ipynb #662284cb
@@ -192,7 +201,7 @@ def decent_dp(
     topology: Topology,  # of the same number of workers
 ) -> None:  # raises ValueError
     "Train virtual workers as `DecentDP` would."
-    refuse(cfg, wire=("fp32",), sync_every=(1,), clip_norm=(None,), order=("awc",))
+    refuse(cfg, wire=("fp32",), sync_every=(1,), clip_norm=(None,), order=("awc",), second_moment=("local", "global"))
     _same_size(workers, topology)
     update, messages = Update(workers, cfg, steps_per_epoch, len(workers)), Messages(workers, cfg)
     for t in range(steps):
@@ -219,7 +228,8 @@ def gossip(
 ) -> None:  # raises ValueError
     "Train virtual workers as `Gossip` would."
     _same_size(workers, topology)
-    update, messages, sync_steps = Update(workers, cfg, steps_per_epoch, len(workers)), Messages(workers, cfg), round(cfg.sync_epochs * steps_per_epoch)
+    update, sync_steps = Update(workers, cfg, steps_per_epoch, len(workers)), round(cfg.sync_epochs * steps_per_epoch)
+    messages = Messages(workers, cfg, update.optimizers if cfg.second_moment == "shared" else ())
     for t in range(steps):
         gradients(workers, cfg, batch, t)
         clip(workers, cfg)
@@ -242,7 +252,7 @@ def diloco(
     phases: dict[str, int],  # by parameter, see `Gossip.phases`
 ) -> None:  # raises ValueError
     "Train virtual workers as `DiLoCo` would."
-    refuse(cfg, wire=("fp32", "int8", "int4", "int2"))
+    refuse(cfg, wire=("fp32", "int8", "int4", "int2"), second_moment=("local", "global"))
     update, names = Update(workers, cfg, steps_per_epoch, len(workers)), [name for name, _ in workers[0].named_parameters()]
     shared, momentum = ([make(p.detach()) for p in workers[0].parameters()] for make in (torch.clone, torch.zeros_like))
     means, pending = [average if cfg.wire == "fp32" else RoundedAverage(cfg) for _ in names], {}
