@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['WORTH', 'SPEEDS', 'PASTED', 'steps_to', 'median_of', 'Arm', 'arms_of', 'largest_setting', 'machines_of',
-           'whole_message', 'Clock', 'clock_of', 'target_of', 'seconds_to', 'typical', 'recommended', 'over_bandwidth',
-           'changes', 'Answer', 'advise', 'duration', 'draw_answer', 'has_base', 'advice_panel', 'cluster_from',
-           'check_model', 'settings_of', 'save_answer', 'answer_text']
+           'network_machines', 'whole_message', 'Clock', 'clock_of', 'target_of', 'seconds_to', 'typical',
+           'recommended', 'over_bandwidth', 'changes', 'Answer', 'advise', 'duration', 'draw_answer', 'has_base',
+           'advice_panel', 'cluster_from', 'check_model', 'settings_of', 'save_answer', 'answer_text']
 
 # %% ../nbs/76_advise.ipynb #49dfcc04
 import json
@@ -28,7 +28,7 @@ from .config import TrainConfig
 from .core import UserError, parse_rate, parse_seconds, read_json, write_atomic
 from .cost import BACKWARD, Link, Machines, message_bytes, message_from, rho, step_seconds, traffic_of
 from .explore import _picture, _Picture, _show
-from .methods import colours_of, in_words, plot_order
+from .methods import colours_of, in_words, own_name, plot_order
 from .model import make_model
 from .runs import FEWEST, Run, describe_setting, format_interval, interval, load_runs, settings
 from .simulate import memory_needed
@@ -134,6 +134,23 @@ def machines_of(
     machines = Machines(record["compute"]["seconds"], nodes, per_node, between, within, tree=record["backend"] == "nccl")
     rows = pd.DataFrame(record["rows"])
     seconds = rows.groupby(["method", "block"])["seconds"].max().groupby("method").median()
+    return machines, {_kind(record["methods"][name]): float(value) for name, value in seconds.items()}
+
+
+def network_machines(
+    record: dict,  # of `rscd bench network`
+    mbit: float | None,  # one of its speeds
+) -> tuple[Machines, dict[tuple, float]]:  # as `machines_of`; raises UserError
+    "An emulated network at one of the speeds that a bench had."
+    if had := company(record):
+        raise UserError(f"{had} Repeat it with nothing else on the machine.")
+    rows = pd.DataFrame(record["rows"])
+    mine = rows[rows["mbit"].isna() if mbit is None else rows["mbit"] == mbit]
+    if mine.empty:
+        raise UserError(f"the bench has no speed of {'unlimited' if mbit is None else _speed(mbit)}; choose one of {', '.join('unlimited' if math.isnan(m) else _speed(m) for m in rows['mbit'].astype(float).unique())} with --bandwidth.")
+    seconds = mine.groupby(["method", "block"])["seconds"].max().groupby("method").median()
+    link = Link(float(mine["latency"].median()), float(mine["speed"].median()) * 1e6 / 8)
+    machines = Machines(float(seconds["compute only"]), record["workers"], 1, link)
     return machines, {_kind(record["methods"][name]): float(value) for name, value in seconds.items()}
 
 
@@ -504,15 +521,17 @@ def advice_panel(
 
 # %% ../nbs/76_advise.ipynb #a523c370
 def cluster_from(
-    file: Path | None,  # a record of `rscd bench cluster`
+    file: Path | None,  # a record of `rscd bench cluster`; or of `rscd bench network`, with bandwidth to choose among its speeds
     numbers: dict,  # compute (s), bandwidth, latency (text), nodes, per_node; None where not given
 ) -> tuple[Machines, dict[tuple, float] | None]:  # as `machines_of` gives; raises UserError
     "Machines from a bench's record or from numbers."
     given = {name: value for name, value in numbers.items() if value is not None}
     if file:
+        record = read_json(file, "measure it anew with rscd bench cluster")
+        speed = given.pop("bandwidth", "unlimited") if record.get("kind") == "bench-network" else None
         if given:
             raise UserError(f"--cluster has measured what --{min(given).replace('_', '-')} would say; give one or the other.")
-        return machines_of(read_json(file, "measure it anew with rscd bench cluster"))
+        return machines_of(record) if speed is None else network_machines(record, parse_rate(speed))
     if missing := [name for name in ("compute", "bandwidth", "nodes") if name not in given]:
         raise UserError(f"--{missing[0]} is missing: give --cluster FILE, or --compute, --bandwidth and --nodes (and --latency, --per-node).")
     mbit = parse_rate(given["bandwidth"])
@@ -522,14 +541,14 @@ def cluster_from(
 
 
 def check_model(
-    file: Path,  # a record of `rscd bench cluster`
+    file: Path,  # a record of `rscd bench cluster` or `rscd bench network`
     runs: list[Run],  # of one setting
 ) -> None:  # raises UserError
     "Refuse a bench of another model or batch than the runs'."
-    record, mine, batch = read_json(file, "measure it anew"), runs[0].record, runs[0].setting.batch // runs[0].setting.workers
-    theirs = f"{record['model']} ({record['parameters']} weights) with {record['batch']} images a worker"
-    if (record["parameters"], record["batch"]) != (mine["parameters"], batch):
-        raise UserError(f"{file} timed {theirs}, but the runs train {runs[0].setting.model} ({mine['parameters']} weights) with {batch}; bench with the runs' configuration.")
+    record, mine = read_json(file, "measure it anew"), runs[0].setting
+    if (record["model"], record["crop"], record["batch"]) != (own_name(mine.model), mine.crop, mine.batch // mine.workers):
+        theirs = f"{record['model']} with {record['batch']} images of {record['crop']} pixels a worker"
+        raise UserError(f"{file} timed {theirs}, but the runs train {own_name(mine.model)} with {mine.batch // mine.workers} of {mine.crop}; bench with the runs' configuration.")
 
 # %% ../nbs/76_advise.ipynb #64984d8d
 PASTED = ("strategy", "topology", "wire", "wire_rank", "sync_every", "order", "bucket_mb", "fragments", "overlap", "outer_lr", "outer_momentum", "optimizer", "second_moment", "fix_bn", "norm", "lr")

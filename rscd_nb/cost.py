@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BACKWARD', 'KNOWN', 'Link', 'Machines', 'Traffic', 'traffic_of', 'message_bytes', 'times_sent', 'message_from',
-           'exchange_seconds', 'round_seconds', 'waited_for', 'step_seconds', 'rho']
+           'exchange_seconds', 'round_seconds', 'waited_for', 'step_seconds', 'rho', 'over_rho', 'draw_rho']
 
 # %% ../nbs/67_cost.ipynb #49dfcc04
 import math
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from .allreduce import BUCKET_MB, ROUNDED, ring_factor
 from .core import UserError, is_own
+from .methods import colours_of
 from .topology import make_topology
 from .wire import BLOCK, WIRES
 
@@ -61,6 +62,7 @@ class Traffic(NamedTuple):
     bucket_mb: float  # MiB of a message; inf: one for all
     parts: int = 1  # exchanges into which one is divided, at different steps
     in_turn: int = 1  # collectives of an exchange, each of which waits for the one before
+    swaps: bool = False  # True if a pair swaps its messages; False if it sums them, in two turns
 
 
 def traffic_of(
@@ -77,9 +79,9 @@ def traffic_of(
     sums = wire == "fp32" if is_own(wire) or wire in WIRES else False
     if strategy == "diloco":
         overlaps = rule.get("overlap", 0) > 0
-        return Traffic("complete", sums, every, "step" if overlaps else "nothing", math.inf, rule.get("fragments", 1))
+        return Traffic("complete", sums, every, "step" if overlaps else "nothing", math.inf, rule.get("fragments", 1), swaps=True)
     just_in_time = rule.get("order") == "atc"
-    return Traffic(rule.get("topology") or "one-peer-exp", sums, every, "backward" if just_in_time else "step", rule.get("bucket_mb") or math.inf, 1 if strategy == "decent-dp" else every)
+    return Traffic(rule.get("topology") or "one-peer-exp", sums, every, "backward" if just_in_time else "step", rule.get("bucket_mb") or math.inf, 1 if strategy == "decent-dp" else every, swaps=strategy != "decent-dp")
 
 # %% ../nbs/67_cost.ipynb #fc50e961
 def message_bytes(
@@ -133,22 +135,21 @@ def _rounds(topology: str, workers: int, per_node: int) -> tuple[frozenset[tuple
 # %% ../nbs/67_cost.ipynb #cfe7b4d3
 def exchange_seconds(
     machines: Machines,  # whose links are used
+    traffic: Traffic,  # how a group exchanges
     message: float,  # bytes of each member
     members: int,  # of the group
     streams: int,  # groups that share a node's link; 0: inside a node
-    sums: bool,  # True if the sum will do
-    in_turn: int = 1,  # collectives of an exchange
 ) -> float:
     "Seconds of one exchange: of a pair, of a ring in segments (Patarasuk and Yuan 2009, doi 10.1016/j.jpdc.2008.09.002), or of a double tree where that is faster and the machines have it (Sanders et al. 2009, doi 10.1016/j.parco.2009.09.001)."
     link = machines.between if streams else machines.within
     a_byte = max(streams, 1) / link.bandwidth * (2 if machines.half_duplex and streams else 1)
-    if members == 2:
-        return in_turn * link.latency + message * a_byte
-    turns = 2 * (members - 1) if sums else members - 1
-    ring = math.hypot(in_turn * turns * link.latency, _factor(members, sums) * message * a_byte)
-    if not (machines.tree and sums):
+    if members == 2 and traffic.swaps:
+        return link.latency + message * a_byte
+    turns = 2 * (members - 1) if traffic.sums else members - 1
+    ring = math.hypot(traffic.in_turn * turns * link.latency, _factor(members, traffic.sums) * message * a_byte)
+    if not (machines.tree and traffic.sums and members > 2):
         return ring
-    return min(ring, in_turn * 2 * math.ceil(math.log2(members)) * link.latency + 2 * message * a_byte)
+    return min(ring, traffic.in_turn * 2 * math.ceil(math.log2(members)) * link.latency + 2 * message * a_byte)
 
 
 def round_seconds(
@@ -158,7 +159,7 @@ def round_seconds(
 ) -> list[float]:
     "Seconds of the slowest exchange in each round of the topology."
     rounds = _rounds(traffic.topology, machines.workers, machines.per_node)
-    return [max((exchange_seconds(machines, message, *group, traffic.sums, traffic.in_turn) for group in groups), default=0.0) for groups in rounds]
+    return [max((exchange_seconds(machines, traffic, message, *group) for group in groups), default=0.0) for groups in rounds]
 
 # %% ../nbs/67_cost.ipynb #a8ab8910
 def waited_for(
@@ -211,3 +212,35 @@ KNOWN: dict[str, tuple[Machines, int]] = {  # with the number of weights
     "ResNet-50, 16 A40, 100 Gbit/s": (Machines(0.030, 4, 4, Link(5e-6, 12.5e9), tree=True), 25_557_032),
     "1 B parameters, 8 H100 at 8 sites, 1 Gbit/s": (Machines(1.0, 8, 1, Link(20e-3, 0.125e9), tree=True), 10**9),
 }
+
+# %% ../nbs/67_cost.ipynb #7956979b
+def over_rho(
+    rule: dict,  # settings of a method
+    rhos,  # values of rho
+    workers: int = 16,  # machines with a worker each
+) -> list[float]:  # a step's time as a multiple of computing
+    "The curve of a method, without latency and work."
+    parameters, sent = 25_000_000, times_sent(traffic_of({"strategy": "allreduce"}), workers, 1)
+    at = lambda r: Machines(1.0, workers, 1, Link(0.0, 4 * parameters * sent / r))
+    return [step_seconds(rule, at(r), message_bytes(rule, parameters)) for r in rhos]
+
+
+def draw_rho():
+    "Time of a step against rho for some methods, with known settings; returns the axes."
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    rules = [{"strategy": "allreduce"}, {"strategy": "allreduce", "wire": "bf16"}, {"strategy": "allreduce", "sync_every": 8}, {"strategy": "gossip"}, {"strategy": "gossip", "wire": "int2"}]
+    names = ["All-Reduce", "All-Reduce bf16", "local SGD 8", "Gossip fp32", "Gossip int2"]
+    rhos = np.geomspace(0.01, 100, 200)
+    ax = plt.subplots(figsize=(8, 4), layout="constrained", facecolor="white")[1]
+    for name, rule, colour in zip(names, rules, colours_of([rule["strategy"] for rule in rules])):
+        curve = over_rho(rule, rhos)
+        ax.plot(rhos, curve, color=colour, lw=1.8)
+        ax.annotate(name, (rhos[-1], curve[-1]), (4, 0), textcoords="offset points", va="center", fontsize=8, color=colour, annotation_clip=False)
+    for k, (name, known) in enumerate(KNOWN.items()):
+        ax.axvline(rho(*known), color="0.5", lw=0.8, ls=":")
+        ax.annotate(name, (rho(*known), 0.97), (-3, 0), xycoords=("data", "axes fraction"), textcoords="offset points", rotation=90, va="top", ha="right", fontsize=7, color="0.3")
+    ax.set(xscale="log", yscale="log", xlim=(rhos[0], rhos[-1]), ylim=(0.9, 120), xlabel=r"$\rho$: time of All-Reduce's bytes / time of computing", ylabel="time of a step / time of computing")
+    ax.grid(alpha=0.3)
+    return ax
