@@ -25,7 +25,7 @@ from scipy import stats
 from .allreduce import powersgd_bytes
 from .bench import company
 from .config import TrainConfig
-from .core import UserError, parse_rate, parse_seconds, read_json, write_atomic
+from .core import UserError, parse_rate, parse_seconds, rate_name, read_json, write_atomic
 from .cost import BACKWARD, Link, Machines, message_bytes, message_from, rho, step_seconds, traffic_of
 from .explore import _picture, _Picture, _show
 from .methods import colours_of, in_words, own_name, plot_order
@@ -147,7 +147,7 @@ def network_machines(
     rows = pd.DataFrame(record["rows"])
     mine = rows[rows["mbit"].isna() if mbit is None else rows["mbit"] == mbit]
     if mine.empty:
-        raise UserError(f"the bench has no speed of {'unlimited' if mbit is None else _speed(mbit)}; choose one of {', '.join('unlimited' if math.isnan(m) else _speed(m) for m in rows['mbit'].astype(float).unique())} with --bandwidth.")
+        raise UserError(f"the bench has no speed of {rate_name(mbit or math.inf)}; choose one of {', '.join(rate_name(m) for m in rows['mbit'].astype(float).fillna(math.inf).unique())} with --bandwidth.")
     seconds = mine.groupby(["method", "block"])["seconds"].max().groupby("method").median()
     link = Link(float(mine["latency"].median()), float(mine["speed"].median()) * 1e6 / 8)
     machines = Machines(float(seconds["compute only"]), record["workers"], 1, link)
@@ -527,11 +527,14 @@ def cluster_from(
     "Machines from a bench's record or from numbers."
     given = {name: value for name, value in numbers.items() if value is not None}
     if file:
+        if extra := sorted(set(given) - {"bandwidth"}):
+            raise UserError(f"--cluster has measured what --{extra[0].replace('_', '-')} would say; give one or the other.")
         record = read_json(file, "measure it anew with rscd bench cluster")
-        speed = given.pop("bandwidth", "unlimited") if record.get("kind") == "bench-network" else None
+        if record.get("kind") == "bench-network":
+            return network_machines(record, parse_rate(given.get("bandwidth", "unlimited")))
         if given:
-            raise UserError(f"--cluster has measured what --{min(given).replace('_', '-')} would say; give one or the other.")
-        return machines_of(record) if speed is None else network_machines(record, parse_rate(speed))
+            raise UserError("--bandwidth chooses among the speeds of rscd bench network, and a record of rscd bench cluster has one; leave it out.")
+        return machines_of(record)
     if missing := [name for name in ("compute", "bandwidth", "nodes") if name not in given]:
         raise UserError(f"--{missing[0]} is missing: give --cluster FILE, or --compute, --bandwidth and --nodes (and --latency, --per-node).")
     mbit = parse_rate(given["bandwidth"])

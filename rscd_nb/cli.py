@@ -223,7 +223,7 @@ def runs_command(
 def report(
     runs: Annotated[Path, typer.Option(parser=expand, help="Folder with finished runs.")] = Path("runs"),
     out: Annotated[Optional[Path], typer.Option(parser=expand, help="Folder to write method.md, results.md, report.html and figures/ to; the folder report/ among the runs by default.")] = None,
-    readme: Annotated[Optional[Path], typer.Option(parser=expand, help="Write a README from index.ipynb and the two sections here as well.")] = None,
+    readme: Annotated[Optional[Path], typer.Option(parser=expand, help="Write a README from index.ipynb here as well.")] = None,
 ):
     """Write the Method and Results sections from the records of finished runs, to runs/report unless --out says otherwise.
 
@@ -241,7 +241,7 @@ def report(
 @app.command("advise")
 def advise_command(
     runs: Annotated[Path, typer.Option(parser=expand, help="Folder with finished runs, simulated or real: what a step is worth.")] = Path("runs"),
-    cluster: Annotated[Optional[Path], typer.Option(parser=expand, metavar="FILE", help="A record of rscd bench cluster: what a step takes.")] = None,
+    cluster: Annotated[Optional[Path], typer.Option(parser=expand, metavar="FILE", help="A record of rscd bench cluster: what a step takes. Or of rscd bench network, with --bandwidth to choose among its speeds.")] = None,
     target: Annotated[float, typer.Option(help="A share of All-Reduce's final top-1, such as 0.95; or a top-1 in percent, such as 80.")] = 0.95,
     compute: Annotated[Optional[float], typer.Option(help="Without a record: seconds a step of computing alone.")] = None,
     bandwidth: Annotated[Optional[str], typer.Option(metavar="SPEED", help="Without a record: of a node's link, such as 10gbit.")] = None,
