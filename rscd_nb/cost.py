@@ -210,7 +210,7 @@ KNOWN: dict[str, tuple[Machines, int]] = {  # with the number of weights
     "ResNet-50, 16 A40, 10 Gbit/s": (Machines(0.030, 4, 4, Link(30e-6, 1.25e9), tree=True), 25_557_032),
     "ResNet-50, 16 A40, 25 Gbit/s": (Machines(0.030, 4, 4, Link(30e-6, 3.125e9), tree=True), 25_557_032),
     "ResNet-50, 16 A40, 100 Gbit/s": (Machines(0.030, 4, 4, Link(5e-6, 12.5e9), tree=True), 25_557_032),
-    "1 B parameters, 8 H100 at 8 sites, 1 Gbit/s": (Machines(1.0, 8, 1, Link(20e-3, 0.125e9), tree=True), 10**9),
+    "1 B, 8 H100 sites, 1 Gbit/s": (Machines(1.0, 8, 1, Link(20e-3, 0.125e9), tree=True), 10**9),
 }
 
 # %% ../nbs/67_cost.ipynb #7956979b
@@ -237,10 +237,11 @@ def draw_rho():
     for name, rule, colour in zip(names, rules, colours_of([rule["strategy"] for rule in rules])):
         curve = over_rho(rule, rhos)
         ax.plot(rhos, curve, color=colour, lw=1.8)
-        ax.annotate(name, (rhos[-1], curve[-1]), (4, 0), textcoords="offset points", va="center", fontsize=8, color=colour, annotation_clip=False)
-    for k, (name, known) in enumerate(KNOWN.items()):
+        aside = {"Gossip fp32": 5, "All-Reduce bf16": -5}.get(name, 0)  # their curves meet
+        ax.annotate(name, (rhos[-1], curve[-1]), (4, aside), textcoords="offset points", va="center", fontsize=8, color=colour, annotation_clip=False)
+    for name, known in KNOWN.items():
         ax.axvline(rho(*known), color="0.5", lw=0.8, ls=":")
-        ax.annotate(name, (rho(*known), 0.97), (-3, 0), xycoords=("data", "axes fraction"), textcoords="offset points", rotation=90, va="top", ha="right", fontsize=7, color="0.3")
+        ax.annotate(name, (rho(*known), 0.97), (-3, 0), xycoords=("data", "axes fraction"), textcoords="offset points", rotation=90, va="top", ha="right", fontsize=7, color="0.3", bbox={"fc": "white", "ec": "none", "pad": 1, "alpha": 0.8})
     ax.set(xscale="log", yscale="log", xlim=(rhos[0], rhos[-1]), ylim=(0.9, 120), xlabel=r"$\rho$: time of All-Reduce's bytes / time of computing", ylabel="time of a step / time of computing")
     ax.grid(alpha=0.3)
     return ax
