@@ -284,7 +284,7 @@ def changes(
 # %% ../nbs/76_advise.ipynb #49dd3b3e
 @dataclass(frozen=True)
 class Answer:
-    "What to choose, and why."
+    "A recommendation with its reasons."
     setting: str  # of the runs
     target: float  # top-1, percent
     machines: Machines  # on which
@@ -407,7 +407,7 @@ def _speed(mbit: float) -> str:
 
 
 def _assumed(runs: list[Run], clocks: dict[str, Clock]) -> list[str]:
-    "What was taken for granted."
+    "Assumptions behind an answer."
     clock = next(iter(clocks.values()))
     said = [f"Included are {duration(clock.startup)} of start-up and {duration(clock.scoring)} for each validation, by the time of forward passes; loading images is taken to keep up."]
     if guessed := [name for name, clock in clocks.items() if not clock.measured]:
