@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from .methods import colours_of, in_words, label_ends, plot_order
-from .runs import Run, format_interval, interval
+from .runs import FEWEST, Run, format_interval, interval
 
 MARGIN = 2.0  # points of top-1: a smaller loss is called nothing; stated before the runs
 
@@ -80,11 +80,11 @@ def scale_sentences(
 def scale_brief(
     family: list[Run],  # as `scale_families` gives
 ) -> str:
-    "Final top-1 with the fewest and the most workers, All-Reduce beside the range of the topologies."
+    "Final top-1 with the fewest and the most workers of enough seeds, All-Reduce beside the range of the topologies."
     arms = _by_workers(family)
-    means = {n: {arm: np.mean([r.record["final"]["top1"] for r in of_n[n]]) for arm, of_n in arms.items() if n in of_n} for n in sorted({r.setting.workers for r in family})}
-    said = []
-    for n in (min(means), max(means)):
+    means = {n: {arm: np.mean([r.record["final"]["top1"] for r in of_n[n]]) for arm, of_n in arms.items() if len(of_n.get(n, [])) >= FEWEST} for n in sorted({r.setting.workers for r in family})}
+    means, said = {n: by_arm for n, by_arm in means.items() if by_arm}, []
+    for n in dict.fromkeys((min(means), max(means)) if means else ()):
         others = [top1 for arm, top1 in means[n].items() if arm != "All-Reduce"]
         if "All-Reduce" in means[n] and others:
             said.append(f"{n} workers: All-Reduce {means[n]['All-Reduce']:.0f} %, " + " to ".join(dict.fromkeys(f"{top1:.0f}" for top1 in (min(others), max(others)))) + " % with gossip")
