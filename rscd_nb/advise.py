@@ -109,6 +109,20 @@ def _kind(rule: dict) -> tuple:
     return rule["strategy"], wire, rule.get("wire_rank", 2) if wire == "lowrank" else None, traffic_of(rule)
 
 
+def _refuse_company(record: dict) -> None:  # raises UserError
+    if had := company(record):
+        raise UserError(f"{had} Repeat it with nothing else on the machines.")
+
+
+def _medians(rows: pd.DataFrame) -> pd.Series:
+    "Seconds a step by method: the slowest worker's, the median of the rounds."
+    return rows.groupby(["method", "block"])["seconds"].max().groupby("method").median()
+
+
+def _by_kind(record: dict, seconds: pd.Series) -> dict[tuple, float]:
+    return {_kind(record["methods"][name]): float(value) for name, value in seconds.items()}
+
+
 def _link(record: dict, name: str) -> Link | None:  # None: the cluster has none such
     "The fit of a link; where messages were too quick for one, the quickest message and the largest."
     if fit := record["fits"].get(name):
@@ -124,17 +138,14 @@ def machines_of(
     "A cluster as a bench measured it."
     if record.get("kind") != "bench-cluster":
         raise UserError(f"this is a record of {record.get('kind', 'something else')}; give one of rscd bench cluster.")
-    if had := company(record):
-        raise UserError(f"{had} Repeat it with nothing else on the machines.")
+    _refuse_company(record)
     nodes, per_node = record["nodes"], record["per_node"]
     within = _link(record, "node") or Link(5e-6, 10e9)
     between = _link(record, "between") if nodes > 1 else within
     if shared := _link(record, "between shared"):  # of each of the pairs that share the nodes' link
         between = between._replace(bandwidth=max(between.bandwidth, per_node * shared.bandwidth))
     machines = Machines(record["compute"]["seconds"], nodes, per_node, between, within, tree=record["backend"] == "nccl")
-    rows = pd.DataFrame(record["rows"])
-    seconds = rows.groupby(["method", "block"])["seconds"].max().groupby("method").median()
-    return machines, {_kind(record["methods"][name]): float(value) for name, value in seconds.items()}
+    return machines, _by_kind(record, _medians(pd.DataFrame(record["rows"])))
 
 
 def network_machines(
@@ -142,16 +153,14 @@ def network_machines(
     mbit: float | None,  # one of its speeds
 ) -> tuple[Machines, dict[tuple, float]]:  # as `machines_of`; raises UserError
     "An emulated network at one of the speeds that a bench had."
-    if had := company(record):
-        raise UserError(f"{had} Repeat it with nothing else on the machine.")
+    _refuse_company(record)
     rows = pd.DataFrame(record["rows"])
     mine = rows[rows["mbit"].isna() if mbit is None else rows["mbit"] == mbit]
     if mine.empty:
         raise UserError(f"the bench has no speed of {rate_name(mbit or math.inf)}; choose one of {', '.join(rate_name(m) for m in rows['mbit'].astype(float).fillna(math.inf).unique())} with --bandwidth.")
-    seconds = mine.groupby(["method", "block"])["seconds"].max().groupby("method").median()
+    seconds = _medians(mine)
     link = Link(float(mine["latency"].median()), float(mine["speed"].median()) * 1e6 / 8)
-    machines = Machines(float(seconds["compute only"]), record["workers"], 1, link)
-    return machines, {_kind(record["methods"][name]): float(value) for name, value in seconds.items()}
+    return Machines(float(seconds["compute only"]), record["workers"], 1, link), _by_kind(record, seconds)
 
 
 def whole_message(
@@ -354,10 +363,15 @@ def _time_in_words(arm: Arm, clock: Clock, times: list[float | None]) -> str:
     return f"median {duration(median)} ({len(reached)} of {len(times)})" if math.isfinite(median) else f"over {duration(end)} ({len(reached)} of {len(times)})"
 
 
+def _gains(base: Arm, arm: Arm) -> list[float]:
+    "Points of final top-1 over All-Reduce, for each seed that both have."
+    of_seed = {run.seed: run.record["final"]["top1"] for run in base.runs}
+    return [run.record["final"]["top1"] - of_seed[run.seed] for run in arm.runs if run.seed in of_seed]
+
+
 def _row(arm: Arm, base: Arm, clock: Clock, times: list[float | None]) -> dict:
     "A row of the table."
-    of_seed = {run.seed: run.record["final"]["top1"] for run in base.runs}
-    gains = [run.record["final"]["top1"] - of_seed[run.seed] for run in arm.runs if run.seed in of_seed]
+    gains = _gains(base, arm)
     record = arm.runs[0].record
     return {
         "arm": arm.name,
@@ -386,8 +400,7 @@ def _recommendation(base: Arm, best: Arm, times: dict[str, list[float | None]]) 
     if best is base:
         return f"Stay with All-Reduce: no other arm reaches the target {100 * (WORTH - 1):.0f} % sooner."
     gain = typical(times[base.name]) / typical(times[best.name])
-    of_seed = {run.seed: run.record["final"]["top1"] for run in base.runs}
-    gains = [run.record["final"]["top1"] - of_seed[run.seed] for run in best.runs if run.seed in of_seed]
+    gains = _gains(base, best)
     sooner = f"It reaches the target {gain:.2g} times sooner than All-Reduce" if math.isfinite(gain) else "All-Reduce did not reach the target in every run"
     few = "" if len(gains) >= FEWEST else f", of {len(gains)} seed{'s' * (len(gains) != 1)}: too few for an interval"
     family = "Stay with All-Reduce, but compress or thin out what it sends" if best.rule["strategy"] == "allreduce" else "Leave All-Reduce"
