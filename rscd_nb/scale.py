@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from .methods import colours_of, in_words, label_ends, plot_order
 from .runs import FEWEST, Run, format_interval, interval
+from .topology import make_topology
 
 MARGIN = 2.0  # points of top-1: a smaller loss is called nothing; stated before the runs
 
@@ -74,7 +75,18 @@ def scale_sentences(
         else:
             after = min(n for n in losses if n > fine[-1])
             said.append(f"{arm} costs less than {margin:g} points of top-1 at equal epochs up to {fine[-1]} workers; with {after} it costs {format_interval(losses[after], 1)}.")
+    said += _with_all(arms, base)
     return said or [f"Fewer than three seeds have been run, so nothing is said about losses below {margin:g} points."]
+
+# %% ../nbs/72_scale.ipynb #c6ea43c5
+def _with_all(arms: dict[str, dict[int, list[Run]]], base: dict[int, list[Run]]) -> list[str]:
+    "The part of the loss that has nothing to do with who meets whom, at the largest number of workers with enough seeds."
+    complete = next((of_n for of_n in arms.values() if (run := next(iter(of_n.values()))[0]).rule["strategy"] == "gossip" and run.rule["topology"] == "complete"), {})
+    losses = {n: d for n, members in complete.items() if len(d := _losses(members, base.get(n, []))) > 2}
+    if not losses:
+        return []
+    n = max(losses)
+    return [f"With {n} workers, averaging with all others at every step still costs {format_interval(losses[n], 1)} points: that part is not the topology's, but the price of optimizers that see the gradients of their own images only."]
 
 # %% ../nbs/72_scale.ipynb #49dd3b3e
 def scale_brief(
@@ -94,26 +106,34 @@ def scale_brief(
 def draw_scale(
     family: list[Run],  # as `scale_families` gives
 ) -> Figure:
-    "Top-1 and consensus distance against the number of workers: a dot for each run, lines through the means."
+    "Top-1, consensus distance and spectral gap against the number of workers: a dot for each run, lines through the means."
     arms = _by_workers(family)
-    fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.4), layout="constrained", width_ratios=(1.25, 1))
+    fig, axes = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained", width_ratios=(1.35, 1, 1))
     colours = colours_of([next(iter(of_n.values()))[0].rule["strategy"] for of_n in arms.values()])
-    values, ends = (lambda r: r.record["final"]["top1"], lambda r: r.record["final"]["consensus"]), []
+    values, ends = (lambda r: r.record["final"]["top1"], lambda r: r.record["final"]["consensus"], _gap), []
     for k, ((arm, of_n), colour, mark) in enumerate(zip(arms.items(), colours, "osD^vPX*" * 3)):
         at = [n * 2 ** (0.06 * (k - len(arms) / 2)) for n in of_n]
         for ax, value in zip(axes, values):
             means = [np.mean([value(run) for run in members]) for members in of_n.values()]
-            if any(means):  # All-Reduce has no distance
+            if any(means):  # All-Reduce has neither distance nor gap
                 ax.plot([x for x, members in zip(at, of_n.values()) for _ in members], [value(run) for members in of_n.values() for run in members], ls="none", marker=mark, ms=3, alpha=0.6, color=colour)
                 ax.plot(at, means, lw=1.5, color=colour)
         ends.append((at[-1], np.mean([values[0](run) for run in list(of_n.values())[-1]]), arm, colour))
     workers = sorted({n for of_n in arms.values() for n in of_n})
-    for ax, name in zip(axes, ("final validation top-1 (%)", "consensus distance at the end")):
+    for ax, name in zip(axes, ("final validation top-1 (%)", "consensus distance at the end", "spectral gap of the topology")):
         ax.set_xscale("log")
         ax.set_xticks(workers, workers)
         ax.minorticks_off()
         ax.set(xlabel="workers", ylabel=name)
         ax.grid(alpha=0.3)
-    axes[1].set_ylim(0, None)
+    for ax in axes[1:]:
+        ax.set_yscale("log")
     label_ends(axes[0], ends)
     return fig
+
+
+def _gap(run: Run) -> float:  # 0 for All-Reduce, which has no topology
+    "The share by which a step shrinks the workers' distance to their mean, or more, over the topology's period."
+    if run.rule["strategy"] == "allreduce":
+        return 0.0
+    return make_topology(run.rule["topology"], run.setting.workers, run.record["workers_per_node"]).spectral_gap()
