@@ -6,7 +6,8 @@
 __all__ = ['WORTH', 'SPEEDS', 'PASTED', 'steps_to', 'median_of', 'Arm', 'arms_of', 'largest_setting', 'machines_of',
            'network_machines', 'whole_message', 'Clock', 'clock_of', 'target_of', 'seconds_to', 'typical',
            'recommended', 'over_bandwidth', 'changes', 'Answer', 'advise', 'duration', 'draw_answer', 'has_base',
-           'advice_panel', 'cluster_from', 'check_model', 'settings_of', 'save_answer', 'answer_text']
+           'advice_panel', 'cluster_from', 'check_model', 'settings_of', 'save_answer', 'answer_text',
+           'trained_seconds', 'confirmation', 'confirmation_table', 'confirmation_sentence']
 
 # %% ../nbs/76_advise.ipynb #49dfcc04
 import json
@@ -600,3 +601,58 @@ def answer_text(
     head = [f"**{answer.sentences[0]}**", f"Runs: {answer.setting}.", f"Cluster: {where}.", f"Target: a top-1 of {answer.target:.1f} %."]
     paste = "\n".join(["```toml", *settings_of(answer.arm), "```"])
     return "\n\n".join([*head, answer.table.to_markdown(index=False, disable_numparse=True), "For the training half of the configuration:", paste, *answer.sentences[1:]])
+
+# %% ../nbs/76_advise.ipynb #38c5391a
+def trained_seconds(
+    run: Run,  # of real workers
+    top1: float,  # percent
+) -> float | None:  # None: never
+    "Seconds of training until the validation top-1 first reaches a target, between two scorings by interpolation."
+    scored = [m for m in run.metrics if m["kind"] == "epoch"]
+    steps = steps_to(run, top1)
+    return None if steps is None else float(np.interp(steps, [0, *(m["step"] for m in scored)], [0, *(m["train_seconds"] for m in scored)]))
+
+
+def confirmation(
+    simulated: list[Run],  # of one setting
+    bench: dict,  # of `rscd bench network`, at the speeds of the real runs
+    real: list[Run],  # of some of the same arms, each in an emulated network
+    target: float,  # as for `target_of`
+) -> pd.DataFrame:  # a row per network and arm, by measured time; raises UserError
+    "Seconds of training to the target as steps times a bench's seconds a step, beside those that real runs took."
+    arms = arms_of(simulated)
+    top1, rows = target_of(arms, target), []
+    for network in sorted({run.setting.network for run in real}, key=parse_rate):
+        machines, benched = network_machines(bench, parse_rate(network))
+        clocks = {arm.name: replace(clock_of(arm, machines, benched), scoring=0.0) for arm in arms}
+        product = {arm.name: typical(seconds_to(arm, clocks[arm.name], top1)) for arm in arms}
+        best = recommended(arms, list(product.values())).name
+        found = {name: [trained_seconds(run, top1) for run in real if run.setting.network == network and in_words(run.rule) == name] for name in product}
+        rows += sorted(({"network": network, "arm": name, "recommended": name == best, "product": product[name], "measured": typical(times), "seeds": len(times)} for name, times in found.items() if times), key=lambda row: row["measured"])
+    return pd.DataFrame(rows)
+
+
+def confirmation_table(
+    found: pd.DataFrame,  # by `confirmation`
+) -> pd.DataFrame:  # ready to print
+    "The rows with units, the recommended arm marked."
+    fastest = found.groupby("network")["measured"].transform("min")
+    return pd.DataFrame({
+        "network": [rate_name(parse_rate(network)) for network in found["network"]],
+        "arm": found["arm"] + found["recommended"].map({True: " (recommended)", False: ""}),
+        "steps x a step's time (s)": found["product"].map("{:.0f}".format),
+        "measured (s)": found["measured"].map("{:.0f}".format),
+        "over the fastest": (found["measured"] / fastest - 1).map("{:.0%}".format),
+        "seeds": found["seeds"],
+    })  # fmt: skip
+
+
+def confirmation_sentence(
+    found: pd.DataFrame,  # by `confirmation`
+) -> str:
+    "How far the recommended arms were from the fastest."
+    fastest = found.groupby("network")["measured"].transform("min")
+    chosen = found[found["recommended"]]
+    behind = (chosen["measured"] / fastest[chosen.index] - 1).map("{:.0%}".format)
+    each = [f"{rate_name(parse_rate(network))} {arm} ({part} over the fastest)" for network, arm, part in zip(chosen["network"], chosen["arm"], behind)]
+    return f"Of the arms that were trained for real, the recommended one took, at {', at '.join(each)}; a product is off by {(found['product'] / found['measured'] - 1).abs().median():.0%} in the median."
