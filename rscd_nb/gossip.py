@@ -261,6 +261,8 @@ class Gossip(_BucketWise):
     def check(cls, cfg, world_size, workers_per_node):
         super().check(cfg, world_size, workers_per_node)
         topology, wire = cls.topology_of(cfg, world_size, workers_per_node), find_wire(cfg.wire)
+        if wire.changes_only:
+            raise UserError(f"train.wire {cfg.wire} is for strategy diloco; choose int2 for short messages, or another wire.")
         largest = max(len(g) for groups in topology.rounds for g in groups)
         if wire.pairs_only and largest > 2:
             raise UserError(f"train.wire {cfg.wire} is for pairs, but {cfg.topology} has groups of {largest}; choose ring, one-peer-exp or random-matching, or another wire.")

@@ -64,6 +64,8 @@ def _kind(strategy: str, wire: str, rank: int, every: int) -> str:
         return f"PowerSGD {rank}"
     if strategy == "allreduce" and wire == "fp32":
         return f"local SGD {every}" if every > 1 else look_of(strategy).label
+    if (strategy, wire) == ("diloco", "topk"):
+        return f"SparseLoCo {every}"
     named = look_of(strategy).label + f" {'lowrank ' + str(rank) if wire == 'lowrank' else wire}" * ((strategy, wire) != ("decent-dp", "fp32"))
     return named + f" {every}" * (strategy == "diloco" and every > 1)
 

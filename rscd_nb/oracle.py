@@ -152,7 +152,7 @@ class RoundedAverage:
         self,
         cfg: TrainConfig,  # names the wire
     ):
-        self.wire = find_wire(cfg.wire)([], cfg)
+        self.cfg = cfg
         self.errors: dict[tuple[int, int], Tensor] = {}  # of a worker's tensor
 
     def __call__(
@@ -162,11 +162,12 @@ class RoundedAverage:
         "Replace every tensor by the mean of its messages."
         for rank, tensors in enumerate(workers):
             for k, t in enumerate(tensors):
-                error = self.errors.setdefault((rank, k), torch.zeros(lay_out([t])[1], device=t.device))
+                pieces, size = lay_out([t])
+                wire = find_wire(self.cfg.wire)(pieces, self.cfg)
+                error = wire.keeps * self.errors.get((rank, k), torch.zeros(size, device=t.device))
                 error[: t.numel()] += in_memory_order(t)
-                sent = torch.zeros_like(error)
-                self.wire.encode(error, [sent], 0)
-                error -= sent
+                wire.add(sent := torch.zeros_like(error), wire.encode(error, [torch.zeros_like(error)], 0), 1.0)
+                self.errors[rank, k] = error - sent
                 in_memory_order(t).copy_(sent[: t.numel()])
         average(workers)
 
@@ -252,7 +253,7 @@ def diloco(
     phases: dict[str, int],  # by parameter, see `Gossip.phases`
 ) -> None:  # raises ValueError
     "Train virtual workers as `DiLoCo` would."
-    refuse(cfg, wire=("fp32", "int8", "int4", "int2"), second_moment=("local", "global"))
+    refuse(cfg, wire=("fp32", "int8", "int4", "int2", "topk"), second_moment=("local", "global"))
     update, names = Update(workers, cfg, steps_per_epoch, len(workers)), [name for name, _ in workers[0].named_parameters()]
     shared, momentum = ([make(p.detach()) for p in workers[0].parameters()] for make in (torch.clone, torch.zeros_like))
     means, pending = [average if cfg.wire == "fp32" else RoundedAverage(cfg) for _ in names], {}
