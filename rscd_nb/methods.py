@@ -79,13 +79,14 @@ def in_words(
 
 def _details(rule: dict) -> list[str]:
     "Settings of newer rules, where they are not at their defaults."
-    fragments, overlap, optimizer = rule.get("fragments", 1), rule.get("overlap", 0), rule.get("optimizer", "")
+    fragments, overlap, optimizer, start = rule.get("fragments", 1), rule.get("overlap", 0), rule.get("optimizer", ""), rule.get("full_sync_steps", 0)
     return (
         [f"in {fragments} fragments"] * (fragments > 1)
         + [f"overlap {overlap}"] * (overlap > 0)
         + ["ATC"] * (rule.get("order") == "atc")
         + ["global moment"] * (rule.get("second_moment") == "global")
         + ["shared moment"] * (rule.get("second_moment") == "shared")
+        + [f"after {start} synchronous"] * (start > 0)
         + [optimizer] * optimizer.startswith("accum")
         + ["adjusted logits"] * (rule.get("logit_adjustment", 0) > 0)
         + ["FixBN"] * (rule.get("fix_bn") is not None)
