@@ -71,7 +71,7 @@ class DataConfig(_Frozen):
 
 # %% ../nbs/01_config.ipynb #1c3f8953
 OWN = ("model", "strategy", "topology", "wire")  # fields of TrainConfig that may name FILE.py:NAME
-LATER = {"simulate": 0, "width": 32, "depth": 1, "norm": "batch", "second_moment": "local", "scale_lr": "none", "outer_lr": 0.7, "outer_momentum": 0.9, "fragments": 1, "overlap": 0, "order": "awc", "logit_adjustment": 0.0, "fix_bn": None}  # newer fields, with the value that older runs had: those keep their names
+LATER = {"simulate": 0, "width": 32, "depth": 1, "norm": "batch", "second_moment": "local", "scale_lr": "none", "outer_lr": 0.7, "outer_momentum": 0.9, "fragments": 1, "overlap": 0, "order": "awc", "full_sync_steps": 0, "logit_adjustment": 0.0, "fix_bn": None}  # newer fields, with the value that older runs had: those keep their names
 
 
 class TrainConfig(_Frozen):
@@ -89,7 +89,7 @@ class TrainConfig(_Frozen):
     # strategy
     strategy: str = Field("allreduce", description="How workers agree on one model: allreduce, decent-dp, gossip, diloco, or FILE.py:CLASS.")
     topology: str = Field("one-peer-exp", description="Who averages with whom (decentralized strategies only): complete, ring, one-peer-exp, alternating-exp-ring, random-matching, hyper-hypercube, or FILE.py:FUNCTION.")
-    wire: str = Field("fp32", description="Format of messages: fp32, bf16, int8, int4, int2, lowrank, or FILE.py:CLASS. gossip and allreduce take all (lowrank is PowerSGD there), diloco all but lowrank, decent-dp fp32.")
+    wire: str = Field("fp32", description="Format of messages: fp32, bf16, int8, int4, int2, lowrank, topk, or FILE.py:CLASS. gossip and allreduce take all but topk (lowrank is PowerSGD in allreduce), diloco all but lowrank (with topk it is SparseLoCo), decent-dp fp32.")
     wire_rank: int = Field(2, ge=1, description="Rank of the low-rank wire.")
     sync_every: int = Field(1, ge=1, description="Steps between exchanges; for allreduce, above 1 is local SGD.")
     order: Literal["awc", "atc"] = Field("awc", description="For gossip: awc (adapt while communicating), an exchange has a whole step to arrive; atc (adapt, then combine), it is taken in before the next forward pass of its layers.")
@@ -97,6 +97,7 @@ class TrainConfig(_Frozen):
     outer_momentum: float = Field(0.9, ge=0, lt=1, description="For diloco: Nesterov momentum of the outer optimizer.")
     fragments: int = Field(1, ge=1, description="For diloco: parts of the model that are exchanged one after the other, evenly over sync_every steps.")
     overlap: int = Field(0, ge=0, description="For diloco: steps that an exchange has to arrive; 0: the next step waits for it.")
+    full_sync_steps: int = Field(0, ge=0, description="For gossip: initial steps in which gradients are averaged over all workers, as by All-Reduce; gossip begins after them.")
     sync_epochs: float = Field(1.0, ge=0, description="Initial epochs with full synchronisation; sync_every > 1 and low-rank compression of gradients apply after them (diloco has none).")
     bucket_mb: int | None = Field(None, ge=1, description="Size of a communication bucket, MiB; if not given 25, and for gossip the whole model.")
     workers_per_node: int | None = Field(None, ge=1, description="Overrides torchrun's count, to try a multi-node topology on one machine.")

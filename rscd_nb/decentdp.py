@@ -75,6 +75,7 @@ class DecentDP(Parallel):
 
     takes = {
         "order": ("awc",),
+        "full_sync_steps": (0,),
         "second_moment": ("local", "global"),
         "wire": ("fp32",),
         "sync_every": (1,),

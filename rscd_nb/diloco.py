@@ -18,7 +18,7 @@ from .topology import make_topology
 class DiLoCo(Gossip):
     "Local training with an outer optimizer, whole or in fragments."
 
-    takes = {"wire": ("fp32", "bf16", *ROUNDED), "second_moment": ("local", "global")}
+    takes = {"wire": ("fp32", "bf16", *ROUNDED, "topk"), "second_moment": ("local", "global"), "full_sync_steps": (0,)}
     remembers = 3  # the shared model, its momentum, what rounding left out
     min_workers = 2
 
@@ -32,7 +32,7 @@ class DiLoCo(Gossip):
 
     @classmethod
     def check(cls, cfg, world_size, workers_per_node):
-        super().check(cfg, world_size, workers_per_node)
+        super(Gossip, cls).check(cfg, world_size, workers_per_node)  # without Gossip's own: no weights are mixed
         if cfg.overlap >= cfg.sync_every:
             raise UserError(f"train.overlap {cfg.overlap} reaches the next exchange; make it less than train.sync_every, which is {cfg.sync_every}.")
         if cfg.fragments > cfg.sync_every:
@@ -80,7 +80,7 @@ class DiLoCo(Gossip):
         "Start to exchange the change since the latest outer step, if the bucket's phase has come."
         if not self._is_due(bucket, self.steps):
             return
-        change = bucket.memory["left out"] + bucket.memory["shared"] - bucket.flat
+        change = bucket.wire.keeps * bucket.memory["left out"] + bucket.memory["shared"] - bucket.flat
         message = bucket.wire.encode(change, [torch.zeros_like(change)], 0)
         bucket.wire.add(left_out := change.clone(), message, -1.0)
         bucket.memory["left out"] = left_out

@@ -15,11 +15,12 @@ from loguru import logger
 from torch import Tensor
 from torch.profiler import record_function
 
+from .allreduce import ring_factor
 from .config import TrainConfig
 from .core import UserError
 from .exchange import Exchange, MemoryExchange, Pending, open_exchange
 from .optim import SharedAdam
-from .parallel import Parallel
+from .parallel import Parallel, average_
 from .topology import Topology, make_topology
 from .wire import Bf16, find_wire, group_seed, in_memory_order, lay_out
 
@@ -189,6 +190,7 @@ class _BucketWise(Parallel):
     "Training in which each bucket is stepped as soon as its gradients are there."
 
     buckets: list[Bucket] = []
+    _together = False  # True if this step's update waits for all gradients
 
     def _divide(self, buckets: list[Bucket]) -> None:
         "Step these buckets, in this order, from now on."
@@ -201,7 +203,7 @@ class _BucketWise(Parallel):
     @torch.no_grad()
     def _on_gradient(self, bucket: Bucket) -> None:
         "Step every bucket that is complete, in the same order on all workers."
-        if self._accumulating or self._gradients.needs_all:
+        if self._accumulating or self._gradients.needs_all or self._together:
             return
         bucket.missing -= 1
         while self._next < len(self.buckets) and not self.buckets[self._next].missing:
@@ -261,6 +263,10 @@ class Gossip(_BucketWise):
     def check(cls, cfg, world_size, workers_per_node):
         super().check(cfg, world_size, workers_per_node)
         topology, wire = cls.topology_of(cfg, world_size, workers_per_node), find_wire(cfg.wire)
+        if wire.changes_only:
+            raise UserError(f"train.wire {cfg.wire} is for strategy diloco; choose int2 for short messages, or another wire.")
+        if cfg.full_sync_steps and cfg.second_moment == "global":
+            raise UserError("train.second_moment global estimates from a worker's own gradients, but train.full_sync_steps averages them; leave one of the two out.")
         largest = max(len(g) for groups in topology.rounds for g in groups)
         if wire.pairs_only and largest > 2:
             raise UserError(f"train.wire {cfg.wire} is for pairs, but {cfg.topology} has groups of {largest}; choose ring, one-peer-exp or random-matching, or another wire.")
@@ -366,7 +372,27 @@ class Gossip(_BucketWise):
             if not self._just_in_time:
                 self.mix(bucket)
             self.update(bucket)
-            self.send(bucket)
+            if not self._together:
+                self.send(bucket)
+
+    @property
+    def _together(self) -> bool:
+        "True while gradients are averaged over all workers."
+        return self.steps <= self.cfg.full_sync_steps
+
+    @torch.no_grad()
+    def finish(self):
+        if self._together:
+            average_(self._gradients.gradients)  # simulated workers have the mean already
+            self._bytes_sent += int(ring_factor(self.world.size) * self._model_bytes)
+        super().finish()
+        if self.steps == self.cfg.full_sync_steps:
+            self._remember_weights()
+
+    def _remember_weights(self) -> None:
+        "Begin the wire's states from the weights of now, which all workers have."
+        for bucket in self.buckets:
+            bucket.wire_state = {g: bucket.wire.initial_state(bucket.flat, len(g), seed=group_seed(g)) for g in bucket.wire_state}
 
     @property
     def phases(self) -> dict[str, int]:

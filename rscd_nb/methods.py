@@ -64,6 +64,8 @@ def _kind(strategy: str, wire: str, rank: int, every: int) -> str:
         return f"PowerSGD {rank}"
     if strategy == "allreduce" and wire == "fp32":
         return f"local SGD {every}" if every > 1 else look_of(strategy).label
+    if (strategy, wire) == ("diloco", "topk"):
+        return f"SparseLoCo {every}"
     named = look_of(strategy).label + f" {'lowrank ' + str(rank) if wire == 'lowrank' else wire}" * ((strategy, wire) != ("decent-dp", "fp32"))
     return named + f" {every}" * (strategy == "diloco" and every > 1)
 
@@ -77,13 +79,14 @@ def in_words(
 
 def _details(rule: dict) -> list[str]:
     "Settings of newer rules, where they are not at their defaults."
-    fragments, overlap, optimizer = rule.get("fragments", 1), rule.get("overlap", 0), rule.get("optimizer", "")
+    fragments, overlap, optimizer, start = rule.get("fragments", 1), rule.get("overlap", 0), rule.get("optimizer", ""), rule.get("full_sync_steps", 0)
     return (
         [f"in {fragments} fragments"] * (fragments > 1)
         + [f"overlap {overlap}"] * (overlap > 0)
         + ["ATC"] * (rule.get("order") == "atc")
         + ["global moment"] * (rule.get("second_moment") == "global")
         + ["shared moment"] * (rule.get("second_moment") == "shared")
+        + [f"after {start} synchronous"] * (start > 0)
         + [optimizer] * optimizer.startswith("accum")
         + ["adjusted logits"] * (rule.get("logit_adjustment", 0) > 0)
         + ["FixBN"] * (rule.get("fix_bn") is not None)

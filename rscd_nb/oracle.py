@@ -152,7 +152,7 @@ class RoundedAverage:
         self,
         cfg: TrainConfig,  # names the wire
     ):
-        self.wire = find_wire(cfg.wire)([], cfg)
+        self.cfg = cfg
         self.errors: dict[tuple[int, int], Tensor] = {}  # of a worker's tensor
 
     def __call__(
@@ -162,11 +162,12 @@ class RoundedAverage:
         "Replace every tensor by the mean of its messages."
         for rank, tensors in enumerate(workers):
             for k, t in enumerate(tensors):
-                error = self.errors.setdefault((rank, k), torch.zeros(lay_out([t])[1], device=t.device))
+                pieces, size = lay_out([t])
+                wire = find_wire(self.cfg.wire)(pieces, self.cfg)
+                error = wire.keeps * self.errors.get((rank, k), torch.zeros(size, device=t.device))
                 error[: t.numel()] += in_memory_order(t)
-                sent = torch.zeros_like(error)
-                self.wire.encode(error, [sent], 0)
-                error -= sent
+                wire.add(sent := torch.zeros_like(error), wire.encode(error, [torch.zeros_like(error)], 0), 1.0)
+                self.errors[rank, k] = error - sent
                 in_memory_order(t).copy_(sent[: t.numel()])
         average(workers)
 
@@ -201,7 +202,7 @@ def decent_dp(
     topology: Topology,  # of the same number of workers
 ) -> None:  # raises ValueError
     "Train virtual workers as `DecentDP` would."
-    refuse(cfg, wire=("fp32",), sync_every=(1,), clip_norm=(None,), order=("awc",), second_moment=("local", "global"))
+    refuse(cfg, wire=("fp32",), sync_every=(1,), clip_norm=(None,), order=("awc",), second_moment=("local", "global"), full_sync_steps=(0,))
     _same_size(workers, topology)
     update, messages = Update(workers, cfg, steps_per_epoch, len(workers)), Messages(workers, cfg)
     for t in range(steps):
@@ -229,14 +230,17 @@ def gossip(
     "Train virtual workers as `Gossip` would."
     _same_size(workers, topology)
     update, sync_steps = Update(workers, cfg, steps_per_epoch, len(workers)), round(cfg.sync_epochs * steps_per_epoch)
-    messages = Messages(workers, cfg, update.optimizers if cfg.second_moment == "shared" else ())
     for t in range(steps):
+        if t <= cfg.full_sync_steps:  # gossip begins from the weights of then
+            messages = Messages(workers, cfg, update.optimizers if cfg.second_moment == "shared" else ())
         gradients(workers, cfg, batch, t)
+        if t < cfg.full_sync_steps:
+            average([[p.grad for p in w.parameters()] for w in workers])
         clip(workers, cfg)
         if cfg.order == "awc":
             messages.mix()
         update()
-        for k, name in enumerate(messages.names):
+        for k, name in enumerate(messages.names if t >= cfg.full_sync_steps else ()):
             if t + 1 <= sync_steps or (t + 1) % cfg.sync_every == (phases or {}).get(name, 0):
                 messages.send(k, topology.groups(messages.rounds[k]))
         if cfg.order == "atc":
@@ -252,7 +256,7 @@ def diloco(
     phases: dict[str, int],  # by parameter, see `Gossip.phases`
 ) -> None:  # raises ValueError
     "Train virtual workers as `DiLoCo` would."
-    refuse(cfg, wire=("fp32", "int8", "int4", "int2"), second_moment=("local", "global"))
+    refuse(cfg, wire=("fp32", "int8", "int4", "int2", "topk"), second_moment=("local", "global"), full_sync_steps=(0,))
     update, names = Update(workers, cfg, steps_per_epoch, len(workers)), [name for name, _ in workers[0].named_parameters()]
     shared, momentum = ([make(p.detach()) for p in workers[0].parameters()] for make in (torch.clone, torch.zeros_like))
     means, pending = [average if cfg.wire == "fp32" else RoundedAverage(cfg) for _ in names], {}

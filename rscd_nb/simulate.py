@@ -160,11 +160,16 @@ class SimulatedGossip(_Replicas):
 
     def _train_worker(self, rank, images, labels):
         worker = self.virtual[rank]
-        with worker.no_sync() if self.cfg.precision == "fp16" else nullcontext():
+        all_first = self.cfg.precision == "fp16" or self.steps < self.cfg.full_sync_steps
+        with worker.no_sync() if all_first else nullcontext():
             return worker.train_batch(images, labels)
 
+    @torch.no_grad()
     def finish(self):
-        if self.cfg.precision == "fp16":
+        together = self.steps <= self.cfg.full_sync_steps
+        if together:
+            average([worker._gradients.gradients for worker in self.virtual])
+        if together or self.cfg.precision == "fp16":
             self._finish_all()
 
     @property
