@@ -163,6 +163,7 @@ def _retimed(run: Run, seconds: dict[str, float]) -> Run:
 # %% ../nbs/71_findings.ipynb #420b6420
 def draw_headline(
     runs: list[Run],  # of one setting
+    marks: list[int] | None = None,  # targets to draw, percent; None: those of the table
 ) -> Figure:
     "Top-1 over training time, the arms named at their ends, and the targets."
     frame, styles = epochs_frame(runs), arm_styles(runs)
@@ -173,7 +174,7 @@ def draw_headline(
     if _spread(frame, "train_seconds") > 3:
         _log_axis(ax, frame["train_seconds"])
     ax.set_xlim(right=1.3 * frame["train_seconds"].max())
-    for top1 in targets(runs):
+    for top1 in targets(runs) if marks is None else marks:
         ax.axhline(top1, color="0.4", lw=0.8, ls="--", zorder=0)
         ax.annotate(f"target {top1} %", (0.01, top1), xycoords=("axes fraction", "data"), fontsize=8, color="0.4", va="bottom")
     ax.grid(alpha=0.3)

@@ -35,10 +35,10 @@ from .processes import call, start_forkserver
 _BARRED = {"kernel/apparmor_restrict_unprivileged_userns": ("1", "0"), "kernel/unprivileged_userns_clone": ("0", "1"), "user/max_user_namespaces": ("0", "10000")}  # in /proc/sys: what bars user namespaces, what allows them
 
 
-def _not_built(said: str) -> UserError:
-    "The sentence for an emulated network that could not be built."
+def _refused(said: str) -> UserError:
+    "The sentence for namespaces that this user may not have."
     if os.geteuid() == 0:
-        return UserError(f"the emulated network could not be built: {said}; it needs root with all its rights, which containers seldom have, and a kernel with veth, bridge and tbf.")
+        return UserError(f"an emulated network needs a root with all rights, which containers seldom have ({said}); leave the network out, or use a virtual machine.")
     bars = [f"sudo sysctl {key.replace('/', '.')}={allows}" for key, (bar, allows) in _BARRED.items() if (path := Path("/proc/sys", key)).exists() and path.read_text().strip() == bar]
     return UserError(f"an emulated network needs root or user namespaces, which are not to be had here ({said}); run the command with sudo{', or allow them: ' * bool(bars)}{'; '.join(bars)}.")
 
@@ -58,7 +58,7 @@ def _keeper():
     with process:
         try:
             if process.stdout.readline() != "built\n":
-                raise _not_built(" ".join(process.stderr.read().split()))
+                raise _refused(" ".join(process.stderr.read().split()))
             yield process.pid
         finally:
             process.kill()
@@ -80,7 +80,7 @@ class Network:
         enter = ["nsenter", f"--target={self.keeper}", "--mount", "--net", *([] if _is_home(self.keeper) else ["--user", "--preserve-credentials"])]
         done = subprocess.run([*enter, *command], capture_output=True, text=True, env=os.environ | {"PATH": _PATH})
         if done.returncode and not may_fail:
-            raise _not_built(f"{' '.join(command)} said {done.stderr.strip() or done.returncode}")
+            raise UserError(f"the emulated network could not be built: {' '.join(command)} said {done.stderr.strip() or done.returncode}; it needs a kernel with veth, bridge and tbf.")
         return done.stdout
 
     def address(
