@@ -184,7 +184,8 @@ def draw_headline(
     fig, ax = plt.subplots(figsize=(8, 3.6), layout="constrained")
     shown = {arm: style for arm, style in styles.items() if frame[frame["arm"] == arm]["seed"].nunique() > 1 or len(runs) == len(styles)}
     means = {arm: _line(ax, frame[frame["arm"] == arm], "train_seconds", "top1", style, arm) for arm, style in shown.items()}
-    ax.set(xlabel="training time (s)", ylabel="validation top-1 (%)", ylim=(0, 106))
+    high = min(106, 1.7 * frame["top1"].max())  # room for the names
+    ax.set(xlabel="training time (s)", ylabel="validation top-1 (%)", ylim=(0, high))
     if _spread(frame, "train_seconds") > 3:
         _log_axis(ax, frame["train_seconds"])
     ax.set_xlim(right=1.3 * frame["train_seconds"].max())
@@ -194,7 +195,7 @@ def draw_headline(
     ax.grid(alpha=0.3)
     for k, (arm, mean) in enumerate(sorted(means.items(), key=lambda row: row[1]["x"].iloc[-1])):
         end = mean["x"].iloc[-1], mean["y"].iloc[-1]
-        ax.annotate(arm, end, (end[0], 90 + 5.5 * (k % 3)), color=styles[arm]["color"], fontsize=9, ha="center", arrowprops={"arrowstyle": "-", "color": styles[arm]["color"], "lw": 0.6, "shrinkA": 0, "shrinkB": 3})
+        ax.annotate(arm, end, (end[0], high * (90 + 5.5 * (k % 3)) / 106), color=styles[arm]["color"], fontsize=9, ha="center", arrowprops={"arrowstyle": "-", "color": styles[arm]["color"], "lw": 0.6, "shrinkA": 0, "shrinkB": 3})
     return fig
 
 # %% ../nbs/71_findings.ipynb #6079d73b
@@ -502,7 +503,7 @@ def scope_sentence(
     s = setting
     images = f"{s.images[0]} {'generated ' * (s.recipe is not None)}images of {len(s.classes)} classes"
     times = " Times are steps times a step's seconds in one bench, in which the methods took turns." if bench else ""
-    return f"Measured: {s.model} at {s.crop} pixels on {images}, {s.epochs} epochs, {s.workers} workers" + (f" on one machine, in an emulated network of {rate_name(parse_rate(s.network))}" if s.network else "") + f".{times}" + (" After ± and in brackets: 95 % intervals over seeds." if seeds >= FEWEST else f" At most {seeds} seed{'s' * (seeds > 1)} of an arm: nothing is claimed about differences.")
+    return f"Measured: {s.model} at {s.crop} pixels on {images}, {s.epochs} epochs, {s.workers} workers" + (f" on one machine, in an emulated network of {rate_name(parse_rate(s.network))}" if s.network else "") + f".{times}" + (" After ± and in brackets: 95 % intervals over seeds." if seeds >= FEWEST else f" {'One seed' if seeds == 1 else 'Two seeds'} of an arm: nothing is claimed about differences.")
 
 # %% ../nbs/71_findings.ipynb #90f48646
 def headline_table(
