@@ -28,7 +28,6 @@ LONGEST = (  # begin first, so that no core is idle at the end
     "experiments/slurm", "experiments/resume", "40_oracle", "41_simulate", "80_cli", "browser", "44_train", "52_launch", "pages", "55_sweep",
     "experiments/study", "tutorials/on_slurm", "33_parallel", "62_wirebench", "68_scaling", "63_netbench", "64_timeline",
 )  # fmt: skip
-NETWORKS = ("53_netlab", "63_netbench", "64_timeline", "68_scaling", "tutorials/slow_network")  # one after the other: the first leaves networks behind, which any other would clear away
 PACKAGES = {"slurm": ("slurm-wlm", "munge"), "browser": ("chromium", "fonts-dejavu-core")}  # Debian's
 COPY = 'set -e; tmp=$(mktemp -d); trap "rm -rf $tmp" EXIT; git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t $tmp; cd $tmp; git init -q; git add -A; '
 WHOLE = {  # tests of the repository as a whole: what they say, and a program of Python or a command
@@ -224,8 +223,7 @@ def run_all(tests: list[Test]) -> list[Test]:  # those that have run
                 if not test.good:
                     print(said(test)[-8000:], flush=True)
             for test in list(waiting):
-                on_network = test.name in NETWORKS and any(other.name in NETWORKS for other in running)
-                if len(running) < room and test.needs not in pending and not on_network:
+                if len(running) < room and test.needs not in pending:
                     waiting.remove(test)
                     start(test, flags * (test.needs == "slurm"))
                     running.append(test)

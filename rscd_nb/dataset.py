@@ -260,12 +260,18 @@ def _save(table: pa.Table, places: list[Path]) -> None:
     logger.debug(f"no manifest was kept: {' and '.join(str(place.parent) for place in places)} cannot be written")
 
 # %% ../nbs/12_dataset.ipynb #0a527e64
+def _user() -> int:
+    "This user's number, the same in a user namespace of an emulated network (`53_netlab`), where it seems to be root's."
+    spans = [map(int, line.split()) for line in Path("/proc/self/uid_map").read_text().splitlines()]  # each: first number here, first number outside, how many
+    return next((os.getuid() - inside + outside for inside, outside, count in spans if inside <= os.getuid() < inside + count), os.getuid())
+
+
 @contextmanager
 def once_per_node(
     key: str,  # what must not be done twice at a time
 ) -> Iterator[None]:
     "Hold a lock of this node while the block runs; other processes wait for it, however long it takes."
-    folder = Path(tempfile.gettempdir()) / f"rscd-nb-{os.getuid()}"
+    folder = Path(tempfile.gettempdir()) / f"rscd-nb-{_user()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     with Lock(folder / f"{hashlib.sha256(os.fsencode(key)).hexdigest()[:16]}.lock"):
         yield

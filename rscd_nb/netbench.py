@@ -234,9 +234,9 @@ def command(
     latency: Annotated[str, typer.Option(metavar="TIME", help="From worker to worker, such as 10ms.")] = "0",
     out: Out = Path("runs/bench"),
 ):
-    """Seconds per step of every method on an emulated slow network (needs root and iproute2).
+    """Seconds per step of every method on an emulated slow network (needs iproute2, and root or user namespaces).
 
-    Example: sudo rscd bench network --rates 300mbit,100mbit
+    Example: rscd bench network --rates 300mbit,100mbit
     """
     if methods == "list":
         return print("\n".join(METHODS))

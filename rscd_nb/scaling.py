@@ -152,9 +152,9 @@ def command(
     seconds: Annotated[float, typer.Option(help="Seconds of a turn.", min=0.1)] = 1.5,
     out: Out = Path("runs/bench"),
 ):
-    """Hold the cost model against measured steps, for several numbers of workers, speeds and latencies (needs root and iproute2).
+    """Hold the cost model against measured steps, for several numbers of workers, speeds and latencies (needs iproute2, and root or user namespaces).
 
-    Example: sudo rscd bench scaling --workers 2,4 --latencies 0
+    Example: rscd bench scaling --workers 2,4 --latencies 0
     """
     record = bench_scaling(numbers(workers, "--workers"), rates.split(","), latencies.split(","), chosen(methods) if methods else SCALED, blocks=blocks, seconds=seconds)
     table = errors_table(record)

@@ -278,9 +278,9 @@ def command(
     steps: Annotated[int, typer.Option(help="Steps of each method to record.", min=1)] = 8,
     out: Out = Path("runs/bench"),
 ):
-    """Draw the times at which a worker computes, waits and uses the network, for some steps of each strategy (needs root and iproute2).
+    """Draw the times at which a worker computes, waits and uses the network, for some steps of each strategy (needs iproute2, and root or user namespaces).
 
-    Example: sudo rscd bench timeline --rate 1gbit
+    Example: rscd bench timeline --rate 1gbit
     """
     record = bench_timeline(rate, workers, chosen(methods) if methods else SHOWN, model, crop, batch, steps)
     saved = save_bench(record, draw_timeline(record)[0].figure, out / "timeline.json")
