@@ -7,7 +7,7 @@ __all__ = ['OF_THE_WIRE', 'listed', 'margin_sentence', 'wire_costs', 'wire_name'
            'at_speed', 'speeds_of', 'bandwidth_sentences', 'bandwidth_table', 'draw_bandwidth', 'latency_ratios',
            'latency_table', 'latency_sentence', 'draw_latency', 'straggle_sentence', 'rho_sentence', 'waiting_sentence']
 
-# %% ../nbs/78_answers.ipynb #f01e8257
+# %% ../nbs/78_answers.ipynb #f7e2dff7
 import json
 import math
 
@@ -19,13 +19,13 @@ from matplotlib.ticker import NullLocator
 
 from .bench import METHODS, method_words
 from .core import rate_name
-from .findings import at_bench_times, speed_sentence
+from .findings import at_bench_times, heading_of, speed_sentence
 from .methods import colours_of, in_words, label_ends, look_of, plot_order
 from .netbench import network_table, step_ratio
 from .runs import FEWEST, Run, brief, by_arm, format_interval, gains, interval, seconds_to, settings, targets, time_to_accuracy
 from .timeline import timeline_shares
 
-# %% ../nbs/78_answers.ipynb #17822977
+# %% ../nbs/78_answers.ipynb #357b7900
 def listed(
     words: list[str],  # one or more
 ) -> str:  # such as "a, b and c"
@@ -37,15 +37,16 @@ def margin_sentence(
     found: dict[str, list[float]],  # arm -> paired differences to what it is compared with, points of top-1
     margin: float,  # points
 ) -> str:  # empty without an arm with enough seeds
-    "Which arms lose less than the margin, which more, and of which it is open."
+    "The arms that lose less than the margin, those that lose more, and those of which it is open."
     bounds = {arm: interval(values) for arm, values in found.items() if len(values) >= FEWEST}
     less = [arm for arm, (mean, half) in bounds.items() if half - mean < margin]
     more = [arm for arm, (mean, half) in bounds.items() if -mean - half > margin]
     rest = [arm for arm in bounds if arm not in less + more]
-    said = [f"{listed(less)} lose{'s' * (len(less) == 1)} less"] * bool(less) + [f"{listed(more)} lose{'s' * (len(more) == 1)} more"] * bool(more) + [f"of {listed(rest)} it is open"] * bool(rest)
+    said = [f"{listed(arms)} lose{'s' * (len(arms) == 1)} {word}" for arms, word in ((less, "less"), (more, "more")) if arms]
+    said += [f"of {listed(rest)} it is open"] if rest else []
     return f"Against a margin of {margin:g} point{'s' * (margin != 1)}: {'; '.join(said)}." if said else ""
 
-# %% ../nbs/78_answers.ipynb #80b75a50
+# %% ../nbs/78_answers.ipynb #b48a6505
 OF_THE_WIRE = ("wire", "wire_rank", "bucket_mb", "sync_epochs")  # what may differ between a compressed method and the same in full precision
 
 
@@ -69,16 +70,16 @@ def wire_name(
     row: dict,  # of `wire_costs`
 ) -> str:
     "A compressed arm and where it was trained, for a figure or a sentence."
-    return f"{in_words(row['rule'])} ({row['setting'].model}, {row['setting'].epochs} epochs)"
+    return f"{in_words(row['rule'])} ({heading_of(row['setting'])})"
 
-# %% ../nbs/78_answers.ipynb #f3fa7e76
+# %% ../nbs/78_answers.ipynb #0e73fb58
 def wire_costs_table(
     rows: list[dict],  # as `wire_costs` gives
 ) -> pd.DataFrame:  # ready to print
-    "What every wire costs, with its seeds."
+    "The cost of every wire, with its seeds."
     cell = lambda values: (f"{np.mean(values):+.2f}" + f" ± {interval(values)[1]:.2f}") if len(values) >= FEWEST else "-"
     return pd.DataFrame([
-        {"compressed": in_words(row["rule"]), "in full precision": in_words(row["full"]), "trained": f"{row['setting'].model}, {row['setting'].epochs} epochs, {row['setting'].workers} workers", "top-1 (%)": format_interval(row["top1"], 1), "difference (points)": cell(row["gains"]), "seeds": len(row["gains"])}
+        {"compressed": in_words(row["rule"]), "in full precision": in_words(row["full"]), "trained": heading_of(row["setting"]), "top-1 (%)": format_interval(row["top1"], 1), "difference (points)": cell(row["gains"]), "seeds": len(row["gains"])}
         for row in rows
     ])  # fmt: skip
 
@@ -101,7 +102,7 @@ def draw_wire_costs(
     ax.grid(alpha=0.3)
     return fig
 
-# %% ../nbs/78_answers.ipynb #92239fc6
+# %% ../nbs/78_answers.ipynb #c00c3320
 def at_speed(
     runs: list[Run],  # of one setting
     bench: dict,  # as `bench_of` gives
@@ -123,10 +124,10 @@ def bandwidth_sentences(
     runs: list[Run],  # of one setting
     bench: dict,  # as `bench_of` gives
 ) -> list[str]:
-    "Who is first at each of a bench's speeds."
+    "The first arm at each of a bench's speeds."
     return [sentence.replace("**", "") for mbit in speeds_of(bench) if (sentence := speed_sentence(at_speed(runs, bench, mbit), []))]
 
-# %% ../nbs/78_answers.ipynb #10d81d0c
+# %% ../nbs/78_answers.ipynb #717ebdac
 def bandwidth_table(
     runs: list[Run],  # of one setting
     bench: dict,  # as `bench_of` gives
@@ -159,7 +160,7 @@ def draw_bandwidth(
     label_ends(ax, [(list(speeds.values())[-1], seconds[-1], arm, colour) for (arm, seconds), colour in zip(arms.items(), colours)])
     return fig
 
-# %% ../nbs/78_answers.ipynb #a8956bf8
+# %% ../nbs/78_answers.ipynb #1d012149
 def latency_ratios(
     bench: dict,  # by `bench_scaling`, with at least two latencies
 ) -> pd.DataFrame:  # a row per method in words, a column per number of workers
@@ -182,7 +183,7 @@ def latency_table(
 def latency_sentence(
     bench: dict,  # by `bench_scaling`
 ) -> str:  # empty for a single latency
-    "What latency does to All-Reduce, and to the methods that it hits most and least."
+    "The effect of latency on All-Reduce, and on the methods that it hits most and least."
     rows = pd.DataFrame(bench["rows"])
     if rows["asked"].nunique() < 2:
         return ""
@@ -192,7 +193,7 @@ def latency_sentence(
     late = rows[rows["asked"] == rows["asked"].max()]["latency"].median()
     return f"At {rate_name(rows['mbit'].max())} a latency of {1000 * rows['asked'].max():g} ms ({1000 * late:.0f} ms as measured) makes a step longer: that of {listed(named)} ({', '.join(map(str, ratios.columns))} workers)."
 
-# %% ../nbs/78_answers.ipynb #41132558
+# %% ../nbs/78_answers.ipynb #66d4c3c0
 def draw_latency(
     bench: dict,  # by `bench_scaling`, with at least two latencies
 ) -> Figure:
@@ -209,17 +210,17 @@ def draw_latency(
     ax.grid(alpha=0.3)
     return fig
 
-# %% ../nbs/78_answers.ipynb #a6d34a00
+# %% ../nbs/78_answers.ipynb #ceeb4b07
 def straggle_sentence(
     bench: dict,  # by `bench_network`, with a late worker
 ) -> str:
-    "What a late worker does to a step of each method, where the network has no limit or the highest."
+    "The effect of a late worker on a step of each method, at the fastest speed."
     mbit = max(speeds_of(bench))
     alone = "compute only"
     ratios = [f"{words} {brief(step_ratio(bench, words, alone, mbit))}" for rule in bench["methods"].values() if (words := method_words(rule)) != alone]
     return f"With one worker {bench['straggle']:g} s late at every step, a step as a multiple of computing alone, which waits for nobody: {', '.join(ratios)}."
 
-# %% ../nbs/78_answers.ipynb #5d294906
+# %% ../nbs/78_answers.ipynb #ce3b444e
 def rho_sentence(
     table: pd.DataFrame,  # rows of `rho_table`, of one bench or more
 ) -> str:
