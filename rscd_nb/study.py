@@ -6,7 +6,7 @@
 __all__ = ['KEYS', 'NEEDED', 'TRIFLES', 'RECORDS', 'Question', 'load_question', 'load_study', 'experiment_of', 'by_experiment',
            'Source', 'sources_of', 'standing', 'commits', 'study_table', 'load_both', 'run_study']
 
-# %% ../nbs/77_study.ipynb #5ed52482
+# %% ../nbs/77_study.ipynb #554ea051
 import os
 import subprocess
 import sys
@@ -22,7 +22,7 @@ from .core import UserError, expand, nearest, parse_rate
 from .runs import Run, load_benches, load_runs, sharing_a_machine
 from .sweep import Sweep, load_sweep, run_side_by_side
 
-# %% ../nbs/77_study.ipynb #f07e8137
+# %% ../nbs/77_study.ipynb #4f57fd92
 @dataclass(frozen=True)
 class Question:
     "A question, and the experiments that answer it: the keys of its file."
@@ -41,7 +41,7 @@ class Question:
 KEYS = {"question": str, "measures": str, "threats": str, "sweeps": list, "benches": dict, "margin": float, "workers": int, "network": str}
 NEEDED = ("question", "measures", "threats", "sweeps")
 
-# %% ../nbs/77_study.ipynb #1f117cad
+# %% ../nbs/77_study.ipynb #831a2c12
 def _fault(content: dict) -> str:
     "The first mistake in a question's keys, as the rest of a sentence; empty if there is none."
     if unknown := sorted(set(content) - set(KEYS)):
@@ -60,7 +60,7 @@ def _fault(content: dict) -> str:
             return f"benches.{name} must be a list of the words behind 'rscd bench', such as [\"wires\"]."
     return ""
 
-# %% ../nbs/77_study.ipynb #cdc33603
+# %% ../nbs/77_study.ipynb #23d68400
 def load_question(
     path: str | Path,  # such as config/study/03-step.toml
 ) -> Question:  # raises UserError, for a mistake in any of its sweeps, too
@@ -92,7 +92,7 @@ def load_study(
         raise UserError(f"there is no question {unknown[0]} in {folder}; there are {', '.join(map(str, files))}.")
     return [load_question(path) for number, path in files.items() if number in (only or files)]
 
-# %% ../nbs/77_study.ipynb #74916ddf
+# %% ../nbs/77_study.ipynb #a7b6d73a
 TRIFLES = ("name", "wandb", "log_every", "keep_checkpoints")  # settings that change no number
 
 
@@ -113,7 +113,7 @@ def by_experiment(
     "Runs by what they are a run of."
     return {experiment_of(Config.model_validate(run.record["config"]), run.record["world_size"], run.record.get("network")): run for run in runs}
 
-# %% ../nbs/77_study.ipynb #6947a65a
+# %% ../nbs/77_study.ipynb #ed23c855
 @dataclass(frozen=True)
 class Source:
     "A sweep or a bench of a question, with the records that are there."
@@ -126,7 +126,7 @@ class Source:
     beside: str = ""  # what else ran on the machine meanwhile, where times count
     runs: tuple[Run, ...] = ()  # of a sweep
 
-# %% ../nbs/77_study.ipynb #902045d1
+# %% ../nbs/77_study.ipynb #73f4294b
 def _sweep_source(question: Question, sweep: Sweep, known: dict[str, Run], shared: list[Run]) -> Source:
     "The runs of a sweep."
     found = [known.get(experiment_of(sweep.config(i), question.workers, question.network)) for i in range(len(sweep))]
@@ -157,7 +157,7 @@ def sources_of(
     known, shared = by_experiment(runs) if known is None else known, sharing_a_machine(runs) if question.measures == "time" else []
     return [_sweep_source(question, sweep, known, shared) for sweep in question.sweeps] + [_bench_source(name, words, benches) for name, words in question.benches.items()]
 
-# %% ../nbs/77_study.ipynb #2fb5416d
+# %% ../nbs/77_study.ipynb #134105de
 def standing(
     sources: list[Source],  # as `sources_of` gives
     answered: bool = True,  # something can be said
@@ -169,7 +169,7 @@ def standing(
     said = [f"{sum(len(s.records) for s in some)} of {sum(s.wanted for s in some)} {'runs' if kind == 'runs' else 'benches'}" for kind, some in counts.items() if any(s.todo for s in some)]
     return f"Not yet answered{' in full' * answered}: {' and '.join(said)} are there."
 
-# %% ../nbs/77_study.ipynb #d3ce9a27
+# %% ../nbs/77_study.ipynb #6efccd3d
 def commits(
     records: list[dict],  # of runs or of a bench
 ) -> str:  # such as "34eb329a..ea7b840d, clean"
@@ -190,7 +190,7 @@ def _missing(question: Question, source: Source) -> str:
     named = ", ".join(f"{arm} {arms.count(arm)}" for arm in dict.fromkeys(arms))
     return f"{len(source.todo)} runs ({named}): {source.command}"
 
-# %% ../nbs/77_study.ipynb #33c150bd
+# %% ../nbs/77_study.ipynb #c2a4da41
 def study_table(
     questions: list[Question],  # by `load_study`
     runs: list[Run],  # finished, of any settings
@@ -207,7 +207,7 @@ def study_table(
             lines += [f"      missing: {_missing(q, s)}"] * bool(s.todo)
     return "\n".join(lines[1:])
 
-# %% ../nbs/77_study.ipynb #f8f8bdf3
+# %% ../nbs/77_study.ipynb #51d7267c
 def _run_sweep(question: Question, sweep: Sweep, todo: list[int], runs: Path, jobs: int) -> None:  # raises UserError, Stopped
     "Train the missing runs of a sweep. Real workers have the machine to themselves: their runs have times."
     configs = [sweep.config(i) for i in todo]
@@ -217,7 +217,7 @@ def _run_sweep(question: Question, sweep: Sweep, todo: list[int], runs: Path, jo
     simulated = all(cfg.train.simulate for cfg in configs)
     run_side_by_side(sweep, todo, jobs if simulated else 1, question.workers, runs, None if simulated else question.network)
 
-# %% ../nbs/77_study.ipynb #7740ae48
+# %% ../nbs/77_study.ipynb #b2836aa5
 def _noise(seconds: float = 5.0) -> str:
     "The share that others compute at the moment, as the rest of a sentence; empty if the machine is quiet."
     with circumstances() as facts:
@@ -237,7 +237,7 @@ def _run_bench(name: str, words: list[str], folder: Path) -> None:  # raises Use
         for path in sorted(Path(new).iterdir(), key=lambda path: path.suffix == ".json"):  # the record last
             os.replace(path, folder / f"{name}{path.suffix}")
 
-# %% ../nbs/77_study.ipynb #75d838ee
+# %% ../nbs/77_study.ipynb #2c5c5b50
 RECORDS = Path("reports/records")  # the committed ones
 
 
@@ -255,7 +255,7 @@ def _run(question: Question, source: Source, runs: Path, jobs: int) -> None:  # 
         return _run_bench(source.name, question.benches[source.name], runs / "bench")
     _run_sweep(question, next(s for s in question.sweeps if s.path.stem == source.name), source.todo, runs, jobs)
 
-# %% ../nbs/77_study.ipynb #f7199a46
+# %% ../nbs/77_study.ipynb #07b14b9d
 def run_study(
     questions: list[Question],  # by `load_study`
     runs: str | Path,  # folder that new records go to
