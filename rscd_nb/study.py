@@ -6,7 +6,7 @@
 __all__ = ['KEYS', 'NEEDED', 'TRIFLES', 'RECORDS', 'Question', 'load_question', 'load_study', 'experiment_of', 'by_experiment',
            'Source', 'sources_of', 'standing', 'commits', 'study_table', 'load_both', 'run_study']
 
-# %% ../nbs/77_study.ipynb #554ea051
+# %% ../nbs/77_study.ipynb #89b1188e
 import os
 import subprocess
 import sys
@@ -22,7 +22,7 @@ from .core import UserError, expand, nearest, parse_rate
 from .runs import Run, load_benches, load_runs, sharing_a_machine
 from .sweep import Sweep, load_sweep, run_side_by_side
 
-# %% ../nbs/77_study.ipynb #4f57fd92
+# %% ../nbs/77_study.ipynb #ad9058cf
 @dataclass(frozen=True)
 class Question:
     "A question, and the experiments that answer it: the keys of its file."
@@ -41,7 +41,7 @@ class Question:
 KEYS = {"question": str, "measures": str, "threats": str, "sweeps": list, "benches": dict, "margin": float, "workers": int, "network": str}
 NEEDED = ("question", "measures", "threats", "sweeps")
 
-# %% ../nbs/77_study.ipynb #831a2c12
+# %% ../nbs/77_study.ipynb #b13711ed
 def _fault(content: dict) -> str:
     "The first mistake in a question's keys, as the rest of a sentence; empty if there is none."
     if unknown := sorted(set(content) - set(KEYS)):
@@ -55,12 +55,16 @@ def _fault(content: dict) -> str:
         return f"measures is 'accuracy' or 'time', not {content['measures']!r}."
     if (content["measures"] == "accuracy") != ("margin" in content):
         return "a question of accuracy needs a margin, in points of top-1; one of time has none."
+    try:
+        parse_rate(content.get("network", "unlimited"))
+    except UserError as e:
+        return f"network: {e}"
     for name, words in content.get("benches", {}).items():
         if not (isinstance(words, list) and words and all(isinstance(word, str) for word in words)):
             return f"benches.{name} must be a list of the words behind 'rscd bench', such as [\"wires\"]."
     return ""
 
-# %% ../nbs/77_study.ipynb #23d68400
+# %% ../nbs/77_study.ipynb #fd41c9ea
 def load_question(
     path: str | Path,  # such as config/study/03-step.toml
 ) -> Question:  # raises UserError, for a mistake in any of its sweeps, too
@@ -76,7 +80,6 @@ def load_question(
         raise UserError(f"{path}: {fault}")
     if lost := [sweep for sweep in content["sweeps"] if not expand(sweep).is_file()]:
         raise UserError(f"{path}: there is no sweep {lost[0]}; those of the project are in config/sweep.")
-    parse_rate(content.get("network", "unlimited"))
     return Question(int(path.name[:2]), path, **content | {"sweeps": tuple(map(load_sweep, content["sweeps"]))})
 
 
@@ -92,7 +95,7 @@ def load_study(
         raise UserError(f"there is no question {unknown[0]} in {folder}; there are {', '.join(map(str, files))}.")
     return [load_question(path) for number, path in files.items() if number in (only or files)]
 
-# %% ../nbs/77_study.ipynb #a7b6d73a
+# %% ../nbs/77_study.ipynb #61c1e86c
 TRIFLES = ("name", "wandb", "log_every", "keep_checkpoints")  # settings that change no number
 
 
@@ -113,7 +116,7 @@ def by_experiment(
     "Runs by what they are a run of."
     return {experiment_of(Config.model_validate(run.record["config"]), run.record["world_size"], run.record.get("network")): run for run in runs}
 
-# %% ../nbs/77_study.ipynb #ed23c855
+# %% ../nbs/77_study.ipynb #951bc653
 @dataclass(frozen=True)
 class Source:
     "A sweep or a bench of a question, with the records that are there."
@@ -126,7 +129,7 @@ class Source:
     beside: str = ""  # what else ran on the machine meanwhile, where times count
     runs: tuple[Run, ...] = ()  # of a sweep
 
-# %% ../nbs/77_study.ipynb #73f4294b
+# %% ../nbs/77_study.ipynb #1147a4a6
 def _sweep_source(question: Question, sweep: Sweep, known: dict[str, Run], shared: list[Run]) -> Source:
     "The runs of a sweep."
     found = [known.get(experiment_of(sweep.config(i), question.workers, question.network)) for i in range(len(sweep))]
@@ -157,7 +160,7 @@ def sources_of(
     known, shared = by_experiment(runs) if known is None else known, sharing_a_machine(runs) if question.measures == "time" else []
     return [_sweep_source(question, sweep, known, shared) for sweep in question.sweeps] + [_bench_source(name, words, benches) for name, words in question.benches.items()]
 
-# %% ../nbs/77_study.ipynb #134105de
+# %% ../nbs/77_study.ipynb #9c1e2c64
 def standing(
     sources: list[Source],  # as `sources_of` gives
     answered: bool = True,  # something can be said
@@ -169,7 +172,7 @@ def standing(
     said = [f"{sum(len(s.records) for s in some)} of {sum(s.wanted for s in some)} {'runs' if kind == 'runs' else 'benches'}" for kind, some in counts.items() if any(s.todo for s in some)]
     return f"Not yet answered{' in full' * answered}: {' and '.join(said)} are there."
 
-# %% ../nbs/77_study.ipynb #6efccd3d
+# %% ../nbs/77_study.ipynb #50268c50
 def commits(
     records: list[dict],  # of runs or of a bench
 ) -> str:  # such as "34eb329a..ea7b840d, clean"
@@ -184,13 +187,13 @@ def commits(
 def _missing(question: Question, source: Source) -> str:
     "The way to what a source lacks."
     if source.kind == "bench":
-        return source.command
+        return f"rscd study --only {question.number}, which runs: {source.command}"
     sweep = next(s for s in question.sweeps if s.path.stem == source.name)
     arms = [sweep.config(i).train.name for i in source.todo]
     named = ", ".join(f"{arm} {arms.count(arm)}" for arm in dict.fromkeys(arms))
     return f"{len(source.todo)} runs ({named}): {source.command}"
 
-# %% ../nbs/77_study.ipynb #c2a4da41
+# %% ../nbs/77_study.ipynb #6dd69da1
 def study_table(
     questions: list[Question],  # by `load_study`
     runs: list[Run],  # finished, of any settings
@@ -199,7 +202,7 @@ def study_table(
     "For each question its records: found of wanted, commits, company, and how to make the missing ones."
     known, lines = by_experiment(runs), []
     for q in questions:
-        margin = f"accuracy, margin {q.margin:g} point{'s' * (q.margin != 1)}" if q.margin else "time"
+        margin = "time" if q.margin is None else f"accuracy, margin {q.margin:g} point{'s' * (q.margin != 1)}"
         lines += ["", f"{q.number}. {q.question} ({margin})"]
         for s in sources_of(q, runs, benches, known):
             count = f"{len(s.records)} of {s.wanted} runs" if s.kind == "runs" else "measured" if s.records else "not measured"
@@ -207,7 +210,7 @@ def study_table(
             lines += [f"      missing: {_missing(q, s)}"] * bool(s.todo)
     return "\n".join(lines[1:])
 
-# %% ../nbs/77_study.ipynb #51d7267c
+# %% ../nbs/77_study.ipynb #57f18dab
 def _run_sweep(question: Question, sweep: Sweep, todo: list[int], runs: Path, jobs: int) -> None:  # raises UserError, Stopped
     "Train the missing runs of a sweep. Real workers have the machine to themselves: their runs have times."
     configs = [sweep.config(i) for i in todo]
@@ -217,7 +220,7 @@ def _run_sweep(question: Question, sweep: Sweep, todo: list[int], runs: Path, jo
     simulated = all(cfg.train.simulate for cfg in configs)
     run_side_by_side(sweep, todo, jobs if simulated else 1, question.workers, runs, None if simulated else question.network)
 
-# %% ../nbs/77_study.ipynb #b2836aa5
+# %% ../nbs/77_study.ipynb #04407f2e
 def _noise(seconds: float = 5.0) -> str:
     "The share that others compute at the moment, as the rest of a sentence; empty if the machine is quiet."
     with circumstances() as facts:
@@ -237,7 +240,7 @@ def _run_bench(name: str, words: list[str], folder: Path) -> None:  # raises Use
         for path in sorted(Path(new).iterdir(), key=lambda path: path.suffix == ".json"):  # the record last
             os.replace(path, folder / f"{name}{path.suffix}")
 
-# %% ../nbs/77_study.ipynb #2c5c5b50
+# %% ../nbs/77_study.ipynb #a34c4f26
 RECORDS = Path("reports/records")  # the committed ones
 
 
@@ -255,7 +258,7 @@ def _run(question: Question, source: Source, runs: Path, jobs: int) -> None:  # 
         return _run_bench(source.name, question.benches[source.name], runs / "bench")
     _run_sweep(question, next(s for s in question.sweeps if s.path.stem == source.name), source.todo, runs, jobs)
 
-# %% ../nbs/77_study.ipynb #07b14b9d
+# %% ../nbs/77_study.ipynb #6d26be74
 def run_study(
     questions: list[Question],  # by `load_study`
     runs: str | Path,  # folder that new records go to
