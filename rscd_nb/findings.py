@@ -159,9 +159,10 @@ def bench_of(
 def at_bench_times(
     runs: list[Run],  # of one setting
     bench: dict,  # as `bench_of` gives
+    mbit: float | None = None,  # another speed of the bench, inf: no limit; None: the one of the runs
 ) -> list[Run]:  # of the methods that the bench timed
     "Runs whose training time is their steps times the bench's seconds a step."
-    seconds = step_seconds(bench, parse_rate(runs[0].setting.network))
+    seconds = step_seconds(bench, mbit or parse_rate(runs[0].setting.network))
     return [_retimed(run, seconds) for run in runs if in_words(run.rule) in seconds]
 
 

@@ -18,6 +18,7 @@ import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib import import_module
+from itertools import takewhile
 from multiprocessing import get_context
 from pathlib import Path
 from urllib.parse import unquote
@@ -191,9 +192,13 @@ def to_html(
 def section_of(
     page: str,  # Markdown
     title: str,  # of the heading, without its marks
-) -> str:  # what stands below that heading of the second level; empty if it is not there
+) -> str:  # what stands below that heading, up to the next that is no deeper; empty if it is not there
     "A part of a page."
-    return (re.findall(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL) or [""])[0].strip()
+    parts = re.split(r"^(##+) (.*)\n", page, flags=re.MULTILINE)  # text, then marks, title and text of each heading
+    headings = list(zip(parts[1::3], parts[2::3], parts[3::3]))
+    at = next((k for k, (_, name, _) in enumerate(headings) if name == title), len(headings))
+    below = takewhile(lambda h: len(h[0]) > len(headings[at][0]), headings[at + 1 :])
+    return "".join([text for *_, text in headings[at : at + 1]] + [f"{marks} {name}\n{text}" for marks, name, text in below]).strip()
 
 # %% ../nbs/75_report.ipynb #bdec9f1d
 def show_section(

@@ -132,11 +132,12 @@ def run_side_by_side(
     jobs: int,  # runs at a time
     nproc: int,  # workers of each, unless they are simulated
     runs: Path,  # folder of run folders
+    network: str | None = None,  # speed of an emulated one to train in
 ) -> None:  # raises UserError if some failed, Stopped
     "Run cells of a sweep on this machine, several at a time."
     environment = os.environ | {"OMP_NUM_THREADS": str(max(1, cores() // jobs))}
     (folder := expand(runs).absolute() / "sweeps").mkdir(parents=True, exist_ok=True)
-    overrides = [word for override in sweep.overrides for word in ("--set", override)]
+    more = [word for override in sweep.overrides for word in ("--set", override)] + ["--network", network] * bool(network)
     waiting, running, failed = list(cells), {}, []
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     bar = tqdm(total=len(cells), desc=sweep.path.stem, unit="run", smoothing=0)
@@ -144,7 +145,7 @@ def run_side_by_side(
         while waiting or running:
             while waiting and len(running) < jobs:
                 i = waiting.pop(0)
-                command = [sys.executable, "-m", "rscd_nb.cli", "train", "--sweep", str(sweep.path), "--cell", str(i), "--nproc", str(nproc), "--runs", str(runs), *overrides]
+                command = [sys.executable, "-m", "rscd_nb.cli", "train", "--sweep", str(sweep.path), "--cell", str(i), "--nproc", str(nproc), "--runs", str(runs), *more]
                 with open(folder / f"{sweep.path.stem}-{i}.log", "w") as log:
                     running[i] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, preexec_fn=partial(prctl, 1, signal.SIGTERM))
             time.sleep(0.2)
