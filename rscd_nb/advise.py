@@ -7,7 +7,8 @@ __all__ = ['WORTH', 'SPEEDS', 'PASTED', 'steps_to', 'median_of', 'Arm', 'arms_of
            'network_machines', 'whole_message', 'Clock', 'clock_of', 'target_of', 'seconds_to', 'typical',
            'recommended', 'over_bandwidth', 'changes', 'Answer', 'advise', 'duration', 'draw_answer', 'has_base',
            'advice_panel', 'cluster_from', 'check_model', 'settings_of', 'save_answer', 'answer_text',
-           'trained_seconds', 'confirmation', 'confirmation_table', 'confirmation_sentence']
+           'trained_seconds', 'confirmation', 'confirmation_table', 'confirmation_sentence', 'benched_settings',
+           'answers_at', 'answers_table', 'answers_sentence', 'draw_answers']
 
 # %% ../nbs/76_advise.ipynb #49dfcc04
 import json
@@ -24,7 +25,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from .allreduce import powersgd_bytes
-from .bench import company
+from .bench import company, method_words
 from .config import TrainConfig
 from .core import UserError, parse_rate, parse_seconds, rate_name, read_json, write_atomic
 from .cost import BACKWARD, ERROR, Link, Machines, message_bytes, message_from, rho, step_seconds, traffic_of
@@ -457,6 +458,7 @@ def _spread(wanted: list[float], least: float) -> list[float]:
 
 def draw_answer(
     answer: Answer,  # by `advise`
+    here_is: str = "this cluster",  # at its bandwidth
 ) -> Figure:
     "Time to target against the bandwidth between nodes, a line an arm; dots were measured."
     curves = answer.curves.loc[:, np.isfinite(answer.curves.iloc[-1])]
@@ -470,8 +472,9 @@ def draw_answer(
         if name in answer.points:
             ax.plot(here, answer.points[name], "o", color=colours[name], ms=6)
     ax.set(xscale="log", yscale="log", xlabel="bandwidth between nodes (Mbit/s)", ylabel="time to target (s)", xlim=(SPEEDS[0], SPEEDS[-1]))
-    ax.axvline(here, color="0.4", lw=1, ls="--")
-    ax.annotate("this cluster", (here, 1), (3, -3), xycoords=("data", "axes fraction"), textcoords="offset points", va="top", fontsize=8, color="0.3")
+    if here_is:
+        ax.axvline(here, color="0.4", lw=1, ls="--")
+    ax.annotate(here_is, (here, 1), (3, -3), xycoords=("data", "axes fraction"), textcoords="offset points", va="top", fontsize=8, color="0.3")
     _label_left(ax, curves, colours)
     ax.secondary_xaxis("top", functions=(lambda b: answer.rho * here / np.maximum(b, 1e-9),) * 2).set_xlabel(r"$\rho$: time of All-Reduce's bytes / time of computing")
     ax.set_title(f"until a top-1 of {answer.target:.1f} %, {answer.machines.workers} workers", fontsize=10)
@@ -656,3 +659,65 @@ def confirmation_sentence(
     behind = (chosen["measured"] / fastest[chosen.index] - 1).map("{:.0%}".format)
     each = [f"{rate_name(parse_rate(network))} {arm} ({part} over the fastest)" for network, arm, part in zip(chosen["network"], chosen["arm"], behind)]
     return f"Of the arms that were trained for real, the recommended one took, at {', at '.join(each)}; a product is off by {(found['product'] / found['measured'] - 1).abs().median():.0%} in the median."
+
+# %% ../nbs/76_advise.ipynb #3ebe375a
+def benched_settings(
+    runs: list[Run],  # of any settings
+    benches: list[dict],  # of `rscd bench network`, without company
+) -> list[tuple[list[Run], dict]]:  # runs of one setting, with the bench that timed most methods
+    "The settings of simulated workers all of whose arms some bench has timed."
+    found = []
+    for s, group in settings([run for run in runs if run.setting.simulated]).items():
+        arms = {in_words(run.rule) for run in group}
+        same = lambda b: (b["model"], b["crop"], b["workers"], b["batch"] * b["workers"]) == (own_name(s.model), s.crop, s.workers, s.batch)
+        fits = [b for b in benches if same(b) and arms <= {method_words(method) for method in b["methods"].values()}]
+        if fits and "All-Reduce" in arms and len(arms) > 1:
+            found.append((group, max(fits, key=lambda b: len(b["methods"]))))
+    return found
+
+
+def answers_at(
+    runs: list[Run],  # of one setting
+    bench: dict,  # of `rscd bench network`
+    target: float,  # as for `target_of`
+) -> dict[float, Answer]:  # by speed in Mbit/s, the slowest first; inf: no limit
+    "The answer at each speed of a bench; of training alone, without start-up."
+    speeds = sorted({math.inf if row["mbit"] is None else float(row["mbit"]) for row in bench["rows"]})
+    return {mbit: advise(runs, *_at(bench, mbit, target)) for mbit in speeds}
+
+
+def _at(bench: dict, mbit: float, target: float) -> tuple[Machines, float, dict[tuple, float]]:
+    machines, benched = network_machines(bench, None if math.isinf(mbit) else mbit)
+    return machines, target, benched
+
+
+def answers_table(
+    answers: dict[float, Answer],  # by `answers_at`
+) -> pd.DataFrame:  # a row per arm, a column per speed, ready to print
+    "Time to the target at every speed; the recommended arm is in bold."
+    first = next(iter(answers.values()))
+    mark = lambda answer: [f"**{text}**" if name == answer.arm.name else text for name, text in zip(answer.table["arm"], answer.table["time to target"])]
+    columns = {f"{rate_name(mbit)} (rho {answer.rho:.2g})": mark(answer) for mbit, answer in answers.items()}
+    return pd.DataFrame({"arm": first.table["arm"], "MB a step": first.table["MB a step"], "top-1 (%)": first.table["final top-1 (%)"]} | columns)
+
+
+def answers_sentence(
+    answers: dict[float, Answer],  # by `answers_at`
+) -> str:
+    "The recommended arm of every speed."
+    first = next(iter(answers.values()))
+    return f"Until a top-1 of {first.target:.0f} %, choose, at {', at '.join(f'{rate_name(mbit)} {answer.arm.name}' for mbit, answer in answers.items())}."
+
+
+def draw_answers(
+    answers: dict[float, Answer],  # by `answers_at`
+) -> Figure:
+    "Time to target against bandwidth as the cost model continues the slowest speed; dots were measured, at every speed."
+    slowest, *others = answers.values()
+    fig = draw_answer(slowest, "")
+    ax = fig.axes[0]
+    colours = dict(zip([a.name for a in slowest.arms], colours_of([a.rule["strategy"] for a in slowest.arms])))
+    for answer in others:
+        for name, seconds in answer.points.items():
+            ax.plot(answer.machines.between.bandwidth * 8 / 1e6, seconds, "o", color=colours[name], ms=6)
+    return fig
