@@ -12,6 +12,7 @@ __all__ = ['OF_THE_WIRE', 'listed', 'verdicts', 'margin_sentence', 'wire_costs',
 import json
 import math
 import re
+from collections.abc import Container
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -193,12 +194,14 @@ def latency_table(
 
 def latency_sentence(
     bench: dict,  # by `bench_scaling`
+    of: Container[str] | None = None,  # methods in words whose accuracy is known; None: all
 ) -> str:  # empty for a single latency
     "The effect of latency on All-Reduce, and on the methods that it hits most and least."
     rows = pd.DataFrame(bench["rows"])
     if rows["asked"].nunique() < 2:
         return ""
     ratios = latency_ratios(bench)
+    ratios = ratios[[of is None or method in of or method == "All-Reduce" for method in ratios.index]]
     middle, span = ratios.median(axis=1), lambda method: " to ".join(dict.fromkeys((f"{ratios.loc[method].min():.1f}", f"{ratios.loc[method].max():.1f}")))
     named = [f"{span(method)} ({method})" for method in dict.fromkeys((*(m for m in ratios.index if m == "All-Reduce"), middle.idxmax(), middle.idxmin()))]
     late = rows[rows["asked"] == rows["asked"].max()]["latency"].median()

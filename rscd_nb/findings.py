@@ -429,7 +429,7 @@ def draw_skew(
     axes[0].set_yticks(range(len(arms)), list(arms), fontsize=8)
     axes[0].set_ylim(len(arms) - 0.4, -0.6)
     axes[0].set(xlabel="validation top-1 (%)", xlim=(0, 100))
-    axes[1].set(xlabel="mean consensus distance", xlim=(0, None))
+    axes[1].set(xlabel="consensus distance, mean over the run", xlim=(0, None))
     axes[1].ticklabel_format(axis="x", style="sci", scilimits=(0, 0))
     handles = dict(reversed(list(zip(*axes[0].get_legend_handles_labels()[::-1]))))
     fig.legend([handles[f"alpha {alpha_name(a)}"] for a in alphas], [f"alpha {alpha_name(a)}" for a in alphas], loc="outside upper center", ncols=len(alphas), fontsize=8, frameon=False)
@@ -553,7 +553,7 @@ def speed_sentence(
         arm, (mean, half) = max(full.items(), key=lambda kv: kv[1][0])
         network = runs[0].record.get("network")
         where = f"At {rate_name(parse_rate(network))}" if network else "Without a limit on the network"
-        missed = [f"{name} reaches it in {len(found) - sum(map(math.isnan, found))} of {len(found)} runs" for name, found in logs.items() if any(map(math.isnan, found))]
+        missed = [f"{name} reaches it in {len(found) - sum(map(math.isnan, found))} of {len(found)} runs{_aside(by_arm(timed)[name])}" for name, found in logs.items() if any(map(math.isnan, found))]
         aside = f" ({'; '.join(missed)})" if missed else ""
         busy = list(dict.fromkeys(in_words(run.rule) for run in runs if run in shared))
         company = f" Runs of {', '.join(busy)} shared the machine, so their times are too long." if busy else ""
@@ -561,6 +561,13 @@ def speed_sentence(
             return f"**{where}, no arm was found to reach {top1} % top-1 sooner than {base}.**{company}"
         return f"**{where}, {arm} reaches {top1} % top-1 {brief(math.exp(mean))} times sooner than {base}**{aside}.{company}"
     return None
+
+# %% ../nbs/71_findings.ipynb #2d67cf5d
+def _aside(mine: list[Run]) -> str:
+    "Where an arm that misses a target ends, and what it began with."
+    rule = mine[0].rule
+    begins = rule["strategy"] == "allreduce" and (rule["wire"] == "lowrank" or rule["sync_every"] > 1) and rule["sync_epochs"] > 0
+    return f" and ends at {np.mean([r.record['final']['top1'] for r in mine]):.0f} %" + f", after {rule['sync_epochs']:g} epoch{'s' * (rule['sync_epochs'] != 1)} of plain All-Reduce" * begins
 
 # %% ../nbs/71_findings.ipynb #44043ca6
 SOURCES = (("All-Reduce", "Gossip fp32"), ("Gossip fp32", "Gossip int2"), ("PowerSGD 4", "Gossip int2"))  # gossip, compression, and both against All-Reduce's own compression

@@ -106,7 +106,7 @@ def rates_table(
         sent = method.rates[rate][0].record
         rows.append({
             "method": method.name + (", at All-Reduce's rate" if rate != method.best else ""),
-            "learning rate": f"{rate:g} (of {', '.join(f'{r:g}' for r in sorted(method.rates))})",
+            "learning rate": f"{rate:g} (of {', '.join(f'{r:g}' for r in sorted(method.rates))})" + ", at the edge" * (rate == method.best and rate in (min(method.rates), max(method.rates))),
             "bytes a weight": f"{sent['bytes_sent'] / sent['steps'] / sent['parameters']:.2g}",
             "top-1 (%)": format_interval(list(method.judged(rate).values()), 1),
             "against All-Reduce (points)": "-" if found is None else _signed(found),
@@ -121,15 +121,36 @@ def _signed(values: list[float]) -> str:
 # %% ../nbs/73_rates.ipynb #7b7faa4b
 def rates_sentence(
     family: list[Run],  # as `rate_families` gives
+    plain: str = "Gossip int2",  # a method that is told of even if it is not the best
 ) -> str:
-    "The cost of the best of the methods whose workers step alone, with the loss that its interval excludes."
-    rows = [(method, found) for method, rate, found in comparisons(family) if rate == method.best and len(found) > 2 and _alone(method)]
+    "The cost of methods whose workers step alone. The best of several is chosen with the seeds that all of them share, and judged by its further seeds, where there are enough."
+    base = methods_of(family)[0]
+    rows = {method.name: _by_seed(base, method) for method, rate, found in comparisons(family) if rate == method.best and len(found) > 2 and _alone(method)}
     if not rows:
         return "Fewer than three seeds have judged the chosen rates, so nothing is said about what a method costs."
-    method, found = max(rows, key=lambda row: np.mean(row[1]))
+    common = frozenset.intersection(*map(frozenset, rows.values()))
+    best = max(rows, key=lambda name: np.mean([rows[name][seed] for seed in common]) if common else -np.inf)
+    further = [gain for seed, gain in rows[best].items() if seed not in common]
+    said = [_ends(plain, list(rows[plain].values()), "paired")] if plain in rows and plain != best else []
+    if len(rows) == 1:
+        return f"Each at its own best learning rate, {_ends(best, list(rows[best].values()), 'paired')}."
+    if len(further) < 3:
+        said.append(_ends(f"{best}, the best of {len(rows)}, which flatters it,", list(rows[best].values()), "paired"))
+    else:
+        said.append(_ends(f"{best}, the best of {len(rows)} with the seeds that all share,", further, "further"))
+    return f"Each at its own best learning rate, {'; '.join(said)}."
+
+
+def _by_seed(base: Method, method: Method) -> dict[int, float]:
+    "Gains of a method at its best rate over All-Reduce at its own."
+    reference, mine = base.judged(base.best), method.judged(method.best)
+    return {seed: mine[seed] - reference[seed] for seed in sorted(mine) if seed in reference}
+
+
+def _ends(name: str, found: list[float], kind: str) -> str:
+    "A method's difference in words, with the loss that its interval excludes."
     mean, half = interval(found)
-    end = f"{points(abs(mean), half, '')} points of top-1 {'below' if mean < 0 else 'above'} All-Reduce"
-    return f"Each at its own best learning rate, {method.name} ends {end} ({len(found)} paired seeds; a loss of more than {excluded(found)} points is excluded)."
+    return f"{name} ends {points(abs(mean), half, '')} points of top-1 {'below' if mean < 0 else 'above'} All-Reduce ({len(found)} {kind} seeds; a loss of more than {excluded(found)} points is excluded)"
 
 
 def _alone(method: Method) -> bool:

@@ -86,21 +86,25 @@ def _with_all(arms: dict[str, dict[int, list[Run]]], base: dict[int, list[Run]])
     if not losses:
         return []
     n = max(losses)
-    return [f"With {n} workers, averaging with all others at every step still costs {format_interval(losses[n], 1)} points: that part is not the topology's, but the price of optimizers that see the gradients of their own images only."]
+    return [f"With {n} workers, averaging with all others at every step still costs {format_interval(losses[n], 1)} points: that part is not the topology's, but the price of local optimizers, or of mixing one step late."]
 
 # %% ../nbs/72_scale.ipynb #49dd3b3e
 def scale_brief(
     family: list[Run],  # as `scale_families` gives
 ) -> str:
-    "Final top-1 with the fewest and the most workers of enough seeds, All-Reduce beside the range of the topologies."
+    "Losses against All-Reduce of the first topology and the range of the others, for every number of workers with enough seeds."
     arms = _by_workers(family)
-    means = {n: {arm: np.mean([r.record["final"]["top1"] for r in of_n[n]]) for arm, of_n in arms.items() if len(of_n.get(n, [])) >= FEWEST} for n in sorted({r.setting.workers for r in family})}
-    means, said = {n: by_arm for n, by_arm in means.items() if by_arm}, []
-    for n in dict.fromkeys((min(means), max(means)) if means else ()):
-        others = [top1 for arm, top1 in means[n].items() if arm != "All-Reduce"]
-        if "All-Reduce" in means[n] and others:
-            said.append(f"{n} workers: All-Reduce {means[n]['All-Reduce']:.0f} %, " + " to ".join(dict.fromkeys(f"{top1:.0f}" for top1 in (min(others), max(others)))) + " % with gossip")
-    return f"Top-1 at equal epochs, {'; '.join(said)}." if said else ""
+    base = arms.pop("All-Reduce", {})
+    losses = {arm: {n: d for n, members in of_n.items() if len(d := _losses(members, base.get(n, []))) >= FEWEST} for arm, of_n in arms.items()}
+    losses = {arm: of_n for arm, of_n in losses.items() if of_n}
+    if not losses:
+        return ""
+    first = next(iter(losses))
+    told = [f"with {n} workers {format_interval(losses[first][n], 1)}" for n in sorted(losses[first])]
+    largest = max(losses[first])
+    span = [float(np.mean(of_n[largest])) for of_n in losses.values() if largest in of_n]
+    rest = f"; over {len(span)} topologies {min(span):.1f} to {max(span):.1f} with {largest}" * (len(span) > 1)
+    return f"{first} ends, {', '.join(told)} points of top-1 below All-Reduce at equal epochs{rest}. Rates grew with the square root of the batch, and were not tuned for each arm."
 
 # %% ../nbs/72_scale.ipynb #57b5f6b7
 def draw_scale(
