@@ -622,17 +622,23 @@ def confirmation(
     real: list[Run],  # of some of the same arms, each in an emulated network
     target: float,  # as for `target_of`
 ) -> pd.DataFrame:  # a row per network and arm, by measured time; raises UserError
-    "Seconds of training to the target as steps times a bench's seconds a step, beside those that real runs took."
+    "Seconds of training to the target as steps times a bench's seconds a step, beside those that real runs with the same seeds took."
     arms = arms_of(simulated)
     top1, rows = target_of(arms, target), []
     for network in sorted({run.setting.network for run in real}, key=parse_rate):
         machines, benched = network_machines(bench, parse_rate(network))
         clocks = {arm.name: replace(clock_of(arm, machines, benched), scoring=0.0) for arm in arms}
-        product = {arm.name: typical(seconds_to(arm, clocks[arm.name], top1)) for arm in arms}
-        best = recommended(arms, list(product.values())).name
-        found = {name: [trained_seconds(run, top1) for run in real if run.setting.network == network and in_words(run.rule) == name] for name in product}
-        rows += sorted(({"network": network, "arm": name, "recommended": name == best, "product": product[name], "measured": typical(times), "seeds": len(times)} for name, times in found.items() if times), key=lambda row: row["measured"])
+        best = recommended(arms, [typical(seconds_to(arm, clocks[arm.name], top1)) for arm in arms]).name
+        mine = {arm.name: {run.seed: run for run in real if run.setting.network == network and in_words(run.rule) == arm.name} for arm in arms}
+        there = [(arm, mine[arm.name]) for arm in arms if mine[arm.name]]
+        rows += sorted((_held(arm, of_seed, clocks[arm.name], top1) | {"network": network, "recommended": arm.name == best} for arm, of_seed in there), key=lambda row: row["measured"])
     return pd.DataFrame(rows)
+
+
+def _held(arm: Arm, real: dict[int, Run], clock: Clock, top1: float) -> dict:
+    "Seconds to the target by product and by clock, over the seeds that were both simulated and trained for real."
+    twins = Arm(arm.name, [run for run in arm.runs if run.seed in real])
+    return {"arm": arm.name, "product": typical(seconds_to(twins, clock, top1)), "measured": typical([trained_seconds(real[run.seed], top1) for run in twins.runs]), "seeds": len(twins.runs)}
 
 
 def confirmation_table(
@@ -643,11 +649,15 @@ def confirmation_table(
     return pd.DataFrame({
         "network": [rate_name(parse_rate(network)) for network in found["network"]],
         "arm": found["arm"] + found["recommended"].map({True: " (recommended)", False: ""}),
-        "steps x a step's time (s)": found["product"].map("{:.0f}".format),
-        "measured (s)": found["measured"].map("{:.0f}".format),
-        "over the fastest": (found["measured"] / fastest - 1).map("{:.0%}".format),
+        "steps x a step's time (s)": found["product"].map(_or_not),
+        "measured (s)": found["measured"].map(_or_not),
+        "over the fastest": [f"{over:.0%}" if math.isfinite(over) else "-" for over in found["measured"] / fastest - 1],
         "seeds": found["seeds"],
     })  # fmt: skip
+
+
+def _or_not(seconds: float) -> str:
+    return f"{seconds:.0f}" if math.isfinite(seconds) else "not reached"
 
 
 def confirmation_sentence(
@@ -658,7 +668,15 @@ def confirmation_sentence(
     chosen = found[found["recommended"]]
     behind = (chosen["measured"] / fastest[chosen.index] - 1).map("{:.0%}".format)
     each = [f"{rate_name(parse_rate(network))} {arm} ({part} over the fastest)" for network, arm, part in zip(chosen["network"], chosen["arm"], behind)]
-    return f"Of the arms that were trained for real, the recommended one took, at {', at '.join(each)}; a product is off by {(found['product'] / found['measured'] - 1).abs().median():.0%} in the median."
+    seeds = found["seeds"].min()
+    few = f" ({seeds} seed{'s' * (seeds > 1)})" * (seeds < FEWEST)
+    return f"Of the arms that were trained for real{few}, the recommended one took, at {', at '.join(each)}; a product is off by {_off(found):.0%} in the median."
+
+
+def _off(found: pd.DataFrame) -> float:
+    "Median share by which a product misses the measured time, over arms that reached the target."
+    there = found[np.isfinite(found["product"]) & np.isfinite(found["measured"])]
+    return float((there["product"] / there["measured"] - 1).abs().median())
 
 # %% ../nbs/76_advise.ipynb #3ebe375a
 def benched_settings(
