@@ -668,7 +668,7 @@ def confirmation_sentence(
     chosen = found[found["recommended"]]
     behind = (chosen["measured"] / fastest[chosen.index] - 1).map("{:.0%}".format)
     each = [f"{rate_name(parse_rate(network))} {arm} ({part} over the fastest)" for network, arm, part in zip(chosen["network"], chosen["arm"], behind)]
-    seeds = found["seeds"].min()
+    seeds = int(found["seeds"].min())
     few = f" ({seeds} seed{'s' * (seeds > 1)})" * (seeds < FEWEST)
     return f"Of the arms that were trained for real{few}, the recommended one took, at {', at '.join(each)}; a product is off by {_off(found):.0%} in the median."
 

@@ -582,7 +582,7 @@ def source_table(
         for mbit in sorted({row["mbit"] for row in bench["rows"] if row["mbit"]}, reverse=True):
             factors = {f"{slow} → {fast}": step_ratio(bench, slow, fast, mbit) for slow, fast in SOURCES}
             if not all(map(math.isnan, factors.values())):
-                rows.append({"network": f"{rate_name(mbit)}, {bench['model']}"} | {k: "not measured" if math.isnan(v) else brief(v) for k, v in factors.items()})
+                rows.append({"network": f"{rate_name(mbit)}, {bench['model']} {bench['crop']} px"} | {k: "not measured" if math.isnan(v) else brief(v) for k, v in factors.items()})
     return pd.DataFrame(rows)
 
 

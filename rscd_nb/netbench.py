@@ -206,7 +206,7 @@ def rho_table(
     if not (kinds["All-Reduce"] and kinds["Gossip fp32"]):
         return pd.DataFrame()
     table = network_table(record).assign(words=lambda f: [method_words(record["methods"][name]) for name in f["method"]])
-    return pd.DataFrame([_rho_row(mine.set_index("words"), kinds, near, record["model"]) for _, mine in table.groupby("mbit", sort=False)])
+    return pd.DataFrame([_rho_row(mine.set_index("words"), kinds, near, f"{record['model']} {record['crop']} px") for _, mine in table.groupby("mbit", sort=False)])
 
 
 def _rho_row(mine: pd.DataFrame, kinds: dict[str, list[str]], near: float, model: str) -> dict:
