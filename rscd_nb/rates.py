@@ -237,10 +237,13 @@ def draw_front(
     methods = priced(runs)
     fig = Figure(figsize=(8.5, 4.6), layout="constrained")
     ax = fig.add_subplot()
-    for method, colour in zip(methods, colours_of([m.strategy for m in methods])):
+    plain_first = sorted(methods, key=lambda m: (m.strategy, m.name))
+    colours = dict(zip([m.name for m in plain_first], colours_of([m.strategy for m in plain_first])))
+    for method in methods:
+        colour = colours[method.name]
         mean, half = interval(method.top1)
         ax.errorbar(method.sent, mean, yerr=0 if np.isnan(half) else half, fmt="o", ms=6, capsize=3, color=colour)
-        ax.annotate(method.name, (method.sent, mean), (6, 5), textcoords="offset points", fontsize=8, color=colour)
+        ax.annotate(method.name, (method.sent, mean), (6, 5), textcoords="offset points", fontsize=8, color=colour, zorder=5, bbox={"fc": "white", "ec": "none", "pad": 0.5, "alpha": 0.8})
     best = front(methods)
     ax.step([m.sent for m in best], [np.mean(m.top1) for m in best], where="post", color="0.5", lw=1, ls="--", zorder=0)
     ax.set(xscale="log", xlabel="bytes sent by a worker, for a weight and step", ylabel="validation top-1 at the end (%)")

@@ -111,7 +111,8 @@ def draw_scale(
     family: list[Run],  # as `scale_families` gives
 ) -> Figure:
     "Top-1, consensus distance and spectral gap against the number of workers: a dot for each run, lines through the means."
-    arms = _by_workers(family)
+    compared = {run.setting.workers for run in family if run.rule["strategy"] != "allreduce"}
+    arms = _by_workers([run for run in family if run.setting.workers in compared])
     fig, axes = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained", width_ratios=(1.35, 1, 1))
     colours = colours_of([next(iter(of_n.values()))[0].rule["strategy"] for of_n in arms.values()])
     values, ends = (lambda r: r.record["final"]["top1"], lambda r: r.record["final"]["consensus"], _gap), []
