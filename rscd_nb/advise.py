@@ -663,7 +663,7 @@ def _or_not(seconds: float) -> str:
 def confirmation_sentence(
     found: pd.DataFrame,  # by `confirmation`
 ) -> str:
-    "How far the recommended arms were from the fastest."
+    "The distance of the recommended arms from the fastest."
     fastest = found.groupby("network")["measured"].transform("min")
     chosen = found[found["recommended"]]
     behind = (chosen["measured"] / fastest[chosen.index] - 1).map("{:.0%}".format)

@@ -564,7 +564,7 @@ def speed_sentence(
 
 # %% ../nbs/71_findings.ipynb #2d67cf5d
 def _aside(mine: list[Run]) -> str:
-    "Where an arm that misses a target ends, and what it began with."
+    "The end of an arm that misses a target, and its beginning where that was another method."
     rule = mine[0].rule
     begins = rule["strategy"] == "allreduce" and (rule["wire"] == "lowrank" or rule["sync_every"] > 1) and rule["sync_epochs"] > 0
     return f" and ends at {np.mean([r.record['final']['top1'] for r in mine]):.0f} %" + f", after {rule['sync_epochs']:g} epoch{'s' * (rule['sync_epochs'] != 1)} of plain All-Reduce" * begins
