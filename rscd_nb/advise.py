@@ -462,8 +462,7 @@ def draw_answer(
 ) -> Figure:
     "Time to target against the bandwidth between nodes, a line an arm; dots were measured."
     curves = answer.curves.loc[:, np.isfinite(answer.curves.iloc[-1])]
-    rules = {arm.name: arm.rule["strategy"] for arm in answer.arms}
-    colours = dict(zip(rules, colours_of(list(rules.values()))))
+    colours = colours_of({arm.name: arm.rule["strategy"] for arm in answer.arms})
     fig = _Picture(figsize=(9, 4.8), layout="constrained")
     ax = fig.add_subplot()
     here = answer.machines.between.bandwidth * 8 / 1e6
@@ -734,7 +733,7 @@ def draw_answers(
     *others, fastest = answers.values()
     fig = draw_answer(fastest, "")
     ax = fig.axes[0]
-    colours = dict(zip([a.name for a in fastest.arms], colours_of([a.rule["strategy"] for a in fastest.arms])))
+    colours = colours_of({a.name: a.rule["strategy"] for a in fastest.arms})
     for answer in others:
         for name, seconds in answer.points.items():
             ax.plot(answer.machines.between.bandwidth * 8 / 1e6, seconds, "o", color=colours[name], ms=6)

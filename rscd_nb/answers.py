@@ -160,16 +160,16 @@ def draw_bandwidth(
     top1, speeds = targets(runs)[-1], speeds_of(bench)
     arms = {arm: [np.mean([seconds_to(run, top1) for run in by_arm(at_speed(runs, bench, mbit))[arm]]) for mbit in speeds] for arm in by_arm(at_bench_times(runs, bench))}
     arms = {arm: seconds for arm, seconds in arms.items() if not np.isnan(seconds).any()}
-    colours = colours_of([by_arm(runs)[arm][0].rule["strategy"] for arm in arms])
+    colours = colours_of({arm: by_arm(runs)[arm][0].rule["strategy"] for arm in arms})
     fig, ax = plt.subplots(figsize=(7.5, 3.2), layout="constrained")
-    for (arm, seconds), colour, mark in zip(arms.items(), colours, "osD^vPX*" * 3):
+    for (arm, seconds), colour, mark in zip(arms.items(), colours.values(), "osD^vPX*" * 3):
         ax.plot(list(speeds.values()), seconds, marker=mark, ms=5, lw=1.5, color=colour)
     ax.set(xscale="log", yscale="log", xlabel="speed of a worker's cable (Mbit/s, measured)", ylabel=f"seconds to {top1} % top-1")
     ax.set_xticks(list(speeds.values()), [f"{speed:.0f}" for speed in speeds.values()])
     ax.xaxis.set_minor_locator(NullLocator())
     ax.invert_xaxis()
     ax.grid(alpha=0.3)
-    label_ends(ax, [(list(speeds.values())[-1], seconds[-1], arm, colour) for (arm, seconds), colour in zip(arms.items(), colours)])
+    label_ends(ax, [(list(speeds.values())[-1], seconds[-1], arm, colours[arm]) for arm, seconds in arms.items()])
     return fig
 
 # %% ../nbs/78_answers.ipynb #d55a7b9d

@@ -342,7 +342,7 @@ def draw_cluster(
     fig, (left, right) = plt.subplots(1, 2, figsize=(10, max(3.2, 1.4 + 0.26 * len(table))), layout="constrained", facecolor="white")
     _draw_links(record, left)
     right.hlines(y, table["low"], table["high"], color="0.3", lw=1)
-    right.scatter(table["seconds"], y, color=colours_of([record["methods"][name]["strategy"] for name in table["method"]]), s=30, zorder=3)
+    right.scatter(table["seconds"], y, color=table["method"].map(colours_of({name: record["methods"][name]["strategy"] for name in table["method"]})), s=30, zorder=3)
     right.axvline(floor, color="0.45", lw=1, ls="--", label="compute only")
     right.set(xlabel="seconds per step", title=f"{record['workers']} workers, {record['nodes']} node{'s' * (record['nodes'] > 1)}", xlim=(0, None))
     right.set_yticks(y, table["method"], fontsize=8)

@@ -238,11 +238,12 @@ def draw_rho():
     names = ["All-Reduce", "All-Reduce bf16", "local SGD 8", "Gossip fp32", "Gossip int2"]
     rhos = np.geomspace(0.01, 100, 200)
     ax = plt.subplots(figsize=(8, 4), layout="constrained", facecolor="white")[1]
-    for name, rule, colour in zip(names, rules, colours_of([rule["strategy"] for rule in rules])):
+    colours = colours_of({name: rule["strategy"] for name, rule in zip(names, rules)})
+    for name, rule in zip(names, rules):
         curve = over_rho(rule, rhos)
-        ax.plot(rhos, curve, color=colour, lw=1.8)
+        ax.plot(rhos, curve, color=colours[name], lw=1.8)
         aside = {"Gossip fp32": 5, "All-Reduce bf16": -5}.get(name, 0)  # their curves meet
-        ax.annotate(name, (rhos[-1], curve[-1]), (4, aside), textcoords="offset points", va="center", fontsize=8, color=colour, annotation_clip=False)
+        ax.annotate(name, (rhos[-1], curve[-1]), (4, aside), textcoords="offset points", va="center", fontsize=8, color=colours[name], annotation_clip=False)
     for name, known in KNOWN.items():
         ax.axvline(rho(*known), color="0.5", lw=0.8, ls=":")
         ax.annotate(name, (rho(*known), 0.97), (-3, 0), xycoords=("data", "axes fraction"), textcoords="offset points", rotation=90, va="top", ha="right", fontsize=7, color="0.3", bbox={"fc": "white", "ec": "none", "pad": 1, "alpha": 0.8})

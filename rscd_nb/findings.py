@@ -40,8 +40,8 @@ def arm_styles(
 ) -> dict[str, dict]:  # colour and marker of every arm, for matplotlib's plot
     "Colour and marker of each arm."
     arms = by_arm(runs)
-    colours = colours_of([group[0].rule["strategy"] for group in arms.values()])
-    return {arm: {"color": colour, "marker": _MARKERS[k % len(_MARKERS)]} for k, (arm, colour) in enumerate(zip(arms, colours))}
+    colours = colours_of({arm: group[0].rule["strategy"] for arm, group in arms.items()})
+    return {arm: {"color": colours[arm], "marker": _MARKERS[k % len(_MARKERS)]} for k, arm in enumerate(arms)}
 
 
 def _line(ax, frame: pd.DataFrame, x: str, y: str, style: dict, label: str) -> pd.DataFrame:

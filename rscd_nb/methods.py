@@ -13,15 +13,16 @@ from typing import NamedTuple
 class Look(NamedTuple):
     "A strategy as it is printed and drawn."
     label: str  # in tables and legends
-    colours: tuple[str, ...]  # of its variants, in the order in which they are met
+    colours: tuple[str, ...]  # of its variants
+    known: tuple[str, ...] = ()  # variants, in words, that always have the first of the colours
 
 
 LOOKS = {
     "none": Look("compute only", ("#737373",)),
-    "allreduce": Look("All-Reduce", ("#D55E00", "#E69F00", "#7F3C8D", "#CC79A7", "#8C510A")),
+    "allreduce": Look("All-Reduce", ("#D55E00", "#E69F00", "#7F3C8D", "#CC79A7", "#8C510A"), ("All-Reduce", "All-Reduce bf16", "PowerSGD 4", "All-Reduce int2")),
     "decent-dp": Look("decent-dp", ("#009E73", "#66C2A5")),
     "diloco": Look("DiLoCo", ("#882255", "#DDCC77", "#661100")),
-    "gossip": Look("Gossip", ("#0072B2", "#56B4E9", "#332288", "#7A9CC6", "#1B4F72")),
+    "gossip": Look("Gossip", ("#0072B2", "#56B4E9", "#332288", "#7A9CC6", "#1B4F72"), ("Gossip int2", "Gossip fp32", "Gossip int2 ATC")),
 }
 OWN_COLOURS = ("#AA3377", "#BBBB33", "#44AA99")  # of strategies from a user's file
 
@@ -41,10 +42,15 @@ def look_of(
 
 # %% ../nbs/02_methods.ipynb #8b8b318d
 def colours_of(
-    strategies: list[str],  # of the methods of a plot, in its order
-) -> list[str]:
+    strategies: dict[str, str],  # of the methods of a plot, by the method's name in words
+) -> dict[str, str]:  # by name
     "A colour for each method of a plot."
-    return [(shades := look_of(s).colours)[strategies[:k].count(s) % len(shades)] for k, s in enumerate(strategies)]
+    looks = {name: look_of(strategy) for name, strategy in strategies.items()}
+    chosen = {name: look.colours[look.known.index(name)] for name, look in looks.items() if name in look.known}
+    for k, (name, look) in enumerate(looks.items()):
+        free = [colour for colour in look.colours if colour not in chosen.values()] or [look.colours[k % len(look.colours)]]
+        chosen.setdefault(name, free[0])
+    return {name: chosen[name] for name in looks}
 
 # %% ../nbs/02_methods.ipynb #382fd1e1
 def words_of(

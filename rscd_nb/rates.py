@@ -162,7 +162,7 @@ def draw_rates(
 ) -> Figure:
     "Left: mean top-1 against the learning rate. Right: the difference to All-Reduce with its 95 % interval, a dot for each seed."
     methods, rows = methods_of(family), comparisons(family)
-    colours = dict(zip([m.name for m in methods], colours_of([next(iter(m.rates.values()))[0].rule["strategy"] for m in methods])))
+    colours = colours_of({m.name: next(iter(m.rates.values()))[0].rule["strategy"] for m in methods})
     fig, (left, right) = plt.subplots(1, 2, figsize=(10.5, 2.2 + 0.34 * max(6, len(rows))), layout="constrained")
     for method, mark in zip(methods, "osD^vPX*" * 3):
         rates = sorted(method.rates)
@@ -237,8 +237,7 @@ def draw_front(
     methods = priced(runs)
     fig = Figure(figsize=(8.5, 4.6), layout="constrained")
     ax = fig.add_subplot()
-    plain_first = sorted(methods, key=lambda m: (m.strategy, m.name))
-    colours = dict(zip([m.name for m in plain_first], colours_of([m.strategy for m in plain_first])))
+    colours = colours_of({m.name: m.strategy for m in methods})
     for method in methods:
         colour = colours[method.name]
         mean, half = interval(method.top1)

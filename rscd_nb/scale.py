@@ -114,9 +114,9 @@ def draw_scale(
     compared = {run.setting.workers for run in family if run.rule["strategy"] != "allreduce"}
     arms = _by_workers([run for run in family if run.setting.workers in compared])
     fig, axes = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained", width_ratios=(1.35, 1, 1))
-    colours = colours_of([next(iter(of_n.values()))[0].rule["strategy"] for of_n in arms.values()])
+    colours = colours_of({arm: next(iter(of_n.values()))[0].rule["strategy"] for arm, of_n in arms.items()})
     values, ends = (lambda r: r.record["final"]["top1"], lambda r: r.record["final"]["consensus"], _gap), []
-    for k, ((arm, of_n), colour, mark) in enumerate(zip(arms.items(), colours, "osD^vPX*" * 3)):
+    for k, ((arm, of_n), colour, mark) in enumerate(zip(arms.items(), colours.values(), "osD^vPX*" * 3)):
         at = [n * 2 ** (0.06 * (k - len(arms) / 2)) for n in of_n]
         for ax, value in zip(axes, values):
             means = [np.mean([value(run) for run in members]) for members in of_n.values()]
