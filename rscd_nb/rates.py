@@ -128,17 +128,18 @@ def rates_sentence(
     rows = {method.name: _by_seed(base, method) for method, rate, found in comparisons(family) if rate == method.best and len(found) > 2 and _alone(method)}
     if not rows:
         return "Fewer than three seeds have judged the chosen rates, so nothing is said about what a method costs."
+    each = f"Each at its own best learning rate, with {family[0].setting.workers} workers"
     common = frozenset.intersection(*map(frozenset, rows.values()))
     best = max(rows, key=lambda name: np.mean([rows[name][seed] for seed in common]) if common else -np.inf)
     further = [gain for seed, gain in rows[best].items() if seed not in common]
     said = [_ends(plain, list(rows[plain].values()), "paired")] if plain in rows and plain != best else []
     if len(rows) == 1:
-        return f"Each at its own best learning rate, {_ends(best, list(rows[best].values()), 'paired')}."
+        return f"{each}, {_ends(best, list(rows[best].values()), 'paired')}."
     if len(further) < 3:
         said.append(_ends(f"{best}, the best of {len(rows)}, which flatters it,", list(rows[best].values()), "paired"))
     else:
         said.append(_ends(f"{best}, the best of {len(rows)} with the seeds that all share,", further, "further"))
-    return f"Each at its own best learning rate, {'; '.join(said)}."
+    return f"{each}, {'; '.join(said)}."
 
 
 def _by_seed(base: Method, method: Method) -> dict[int, float]:

@@ -6,6 +6,8 @@
 __all__ = ['MARGIN', 'scale_families', 'scale_table', 'scale_sentences', 'scale_brief', 'draw_scale']
 
 # %% ../nbs/72_scale.ipynb #49dfcc04
+from collections import Counter
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -27,7 +29,13 @@ def scale_families(
         s = run.setting
         if s.simulated:
             groups.setdefault(s._replace(workers=0, batch=s.batch // s.workers), []).append(run)
-    return [group for group in groups.values() if len({r.setting.workers for r in group}) > 2]
+    return [_at_one_rate(group) for group in groups.values() if len({r.setting.workers for r in group}) > 2]
+
+
+def _at_one_rate(group: list[Run]) -> list[Run]:
+    "For each number of workers, the runs at the learning rate that most of them have: others chose a rate, or have their own best one."
+    rates = {n: Counter(run.rule["lr"] for run in group if run.setting.workers == n).most_common(1)[0][0] for n in {run.setting.workers for run in group}}
+    return [run for run in group if run.rule["lr"] == rates[run.setting.workers]]
 
 # %% ../nbs/72_scale.ipynb #46b43285
 def _by_workers(family: list[Run]) -> dict[str, dict[int, list[Run]]]:
