@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from .bench import METHODS, Out, chosen, circumstances, clock, interleaved, save_bench, set_up, slowest, time_steps
 from .cluster import Cluster
-from .config import TrainConfig, load_config
+from .config import TrainConfig, load_config, sized
 from .core import UserError, expand
 from .exchange import swap
 from .launch import RunFailed, _environment, run_workers
@@ -280,7 +280,7 @@ def bench_cluster(
     with _environment(**hidden), _time_is_up():
         measured = run_workers(_worker, nproc, timed, base, classes, 60 * minutes, os.getpid(), cluster=cluster)[0]
     alone = pd.Series([row["seconds"] for row in measured["rows"] if row["method"] == "compute only" and row["rank"] == 0])
-    setting = {"model": own_name(cfg.model), "crop": cfg.crop, "batch": cfg.batch_size // workers, "precision": cfg.precision, "classes": classes}
+    setting = {"model": own_name(sized(cfg.model_dump())), "crop": cfg.crop, "batch": cfg.batch_size // workers, "precision": cfg.precision, "classes": classes}
     compute = {"seconds": float(alone.median()), "low": float(alone.min()), "high": float(alone.max())}
     rows = {"links": measured.pop("links"), "rows": measured.pop("rows")}
     return {"kind": "bench-cluster"} | setting | measured | {"compute": compute, "links": rows["links"], "fits": fits_of(rows["links"]), "methods": timed, "rows": rows["rows"]}

@@ -24,7 +24,7 @@ import pandas as pd
 from loguru import logger
 from scipy import stats
 
-from .config import TrainConfig, read_config
+from .config import TrainConfig, read_config, sized
 from .core import UserError, is_held, parse_rate, rate_name, read_json, read_jsonl
 from .methods import in_words, plot_order
 
@@ -60,7 +60,7 @@ class Run:
         t, d = self.record["config"]["train"], self.record["data"]
         images, simulated = (sum(d["counts"]["train"]), sum(d["counts"]["val"])), self.record.get("simulated", False)
         return Setting(
-            d["name"], d.get("recipe"), d["split"], self.record["seeds"]["partition"], tuple(d["classes"]), images, t["model"], t["crop"], "" if simulated else self.record["device"],
+            d["name"], d.get("recipe"), d["split"], self.record["seeds"]["partition"], tuple(d["classes"]), images, sized(t), t["crop"], "" if simulated else self.record["device"],
             self.record["world_size"], t["epochs"], t["batch_size"], t["max_steps"], self.record.get("network"), simulated,
         )  # fmt: skip
 

@@ -108,11 +108,10 @@ def scale_brief(
     if not losses:
         return ""
     first = next(iter(losses))
-    told = [f"with {n} workers {format_interval(losses[first][n], 1)}" for n in sorted(losses[first])]
-    largest = max(losses[first])
+    *_, largest = workers = sorted(losses[first])
     span = [float(np.mean(of_n[largest])) for of_n in losses.values() if largest in of_n]
     rest = f"; over {len(span)} topologies {min(span):.1f} to {max(span):.1f} with {largest}" * (len(span) > 1)
-    return f"{first} ends, {', '.join(told)} points of top-1 below All-Reduce at equal epochs{rest}. Rates grew with the square root of the batch, and were not tuned for each arm."
+    return f"With {', '.join(map(str, workers))} workers {first} ends {', '.join(format_interval(losses[first][n], 1) for n in workers)} points of top-1 below All-Reduce at equal epochs{rest}. Rates grew with the square root of the batch, and were not tuned for each arm."
 
 # %% ../nbs/72_scale.ipynb #57b5f6b7
 def draw_scale(
