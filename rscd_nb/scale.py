@@ -68,7 +68,7 @@ def scale_sentences(
     "Up to how many workers each topology costs less than the margin at equal epochs."
     arms = _by_workers(family)
     base = arms.get("All-Reduce", {})
-    said = []
+    said, early = [], {}
     for arm, of_n in arms.items():
         losses = {n: d for n, members in of_n.items() if len(d := _losses(members, base.get(n, []))) > 2}
         if arm == "All-Reduce" or not losses:
@@ -77,12 +77,13 @@ def scale_sentences(
         fine = [n for n in sorted(losses) if all(upper[m] < margin for m in losses if m <= n)]
         last = max(losses)
         if not fine:
-            said.append(f"{arm}: with {min(losses)} workers already, a loss of {margin:g} points cannot be excluded ({format_interval(losses[min(losses)], 1)}).")
+            early.setdefault(min(losses), []).append(f"{arm} {format_interval(losses[min(losses)], 1)}")
         elif fine[-1] == last:
             said.append(f"{arm} costs less than {margin:g} points of top-1 at equal epochs up to {last} workers, the most that were tried.")
         else:
             after = min(n for n in losses if n > fine[-1])
             said.append(f"{arm} costs less than {margin:g} points of top-1 at equal epochs up to {fine[-1]} workers; with {after} it costs {format_interval(losses[after], 1)}.")
+    said += [f"With {n} workers already, a loss of {margin:g} points cannot be excluded: {', '.join(found)}." for n, found in early.items()]
     said += _with_all(arms, base)
     return said or [f"Fewer than three seeds have been run, so nothing is said about losses below {margin:g} points."]
 
@@ -111,7 +112,8 @@ def scale_brief(
     *_, largest = workers = sorted(losses[first])
     span = [float(np.mean(of_n[largest])) for of_n in losses.values() if largest in of_n]
     rest = f"; over {len(span)} topologies {min(span):.1f} to {max(span):.1f} with {largest}" * (len(span) > 1)
-    return f"With {', '.join(map(str, workers))} workers {first} ends {', '.join(format_interval(losses[first][n], 1) for n in workers)} points of top-1 below All-Reduce at equal epochs{rest}. Rates grew with the square root of the batch, and were not tuned for each arm."
+    ends = [float(np.mean([run.record["final"]["top1"] for run in base[n]])) for n in (workers[0], largest)]
+    return f"With {', '.join(map(str, workers))} workers {first} ends {', '.join(format_interval(losses[first][n], 1) for n in workers)} points of top-1 below All-Reduce at equal epochs{rest}; All-Reduce itself goes from {ends[0]:.0f} to {ends[1]:.0f} %, as its steps get fewer. Rates grew with the square root of the batch, and were not tuned for each arm."
 
 # %% ../nbs/72_scale.ipynb #57b5f6b7
 def draw_scale(
