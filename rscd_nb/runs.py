@@ -357,10 +357,11 @@ def targets(
     runs: list[Run],  # of one setting, with an All-Reduce arm
     most: int = 2,  # targets
 ) -> list[int]:  # percent, rising
-    "The highest multiples of ten that every run of the first All-Reduce arm reaches."
-    reference = [a for arm, pairs, base in paired(runs) if arm == base for a, _ in pairs]
-    least = min((max(m["top1"] for m in run.metrics if m["kind"] == "epoch") for run in reference), default=0)
-    return [top1 for top1 in range(10, 100, 10) if top1 <= least][-most:]
+    "The highest multiples of ten that every run of the first All-Reduce arm reaches, and not all of them at the first scoring already."
+    scored = [[m["top1"] for m in run.metrics if m["kind"] == "epoch"] for arm, pairs, base in paired(runs) if arm == base for run, _ in pairs]
+    first, least = min((found[0] for found in scored), default=0), min(map(max, scored), default=0)
+    reached = [top1 for top1 in range(10, 100, 10) if top1 <= least]
+    return ([top1 for top1 in reached if top1 > first] or reached)[-most:]
 
 
 def seconds_to(
