@@ -650,7 +650,7 @@ def confirmation_table(
         "arm": found["arm"] + found["recommended"].map({True: " (recommended)", False: ""}),
         "steps x a step's time (s)": found["product"].map(_or_not),
         "measured (s)": found["measured"].map(_or_not),
-        "over the fastest": [f"{over:.0%}" if math.isfinite(over) else "-" for over in found["measured"] / fastest - 1],
+        "over the fastest": [f"{over:.0%}" if over < 1 else f"{1 + over:.1f} times" if math.isfinite(over) else "-" for over in found["measured"] / fastest - 1],
         "seeds": found["seeds"],
     })  # fmt: skip
 
@@ -667,7 +667,7 @@ def confirmation_sentence(
     chosen = found[found["recommended"]]
     behind = (chosen["measured"] / fastest[chosen.index] - 1).map("{:.0%}".format)
     each = [f"{rate_name(parse_rate(network))} {arm} ({part} over the fastest)" for network, arm, part in zip(chosen["network"], chosen["arm"], behind)]
-    seeds = int(found["seeds"].min())
+    seeds = int(found[found["recommended"] | (found["measured"] == fastest)]["seeds"].min())  # a slower arm's do not matter here
     few = f" ({seeds} seed{'s' * (seeds > 1)})" * (seeds < FEWEST)
     return f"Of the arms that were trained for real{few}, the recommended one took, at {', at '.join(each)}; a product is off by {_off(found):.0%} in the median."
 
