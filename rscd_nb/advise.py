@@ -650,7 +650,7 @@ def confirmation_table(
         "arm": found["arm"] + found["recommended"].map({True: " (recommended)", False: ""}),
         "steps x a step's time (s)": found["product"].map(_or_not),
         "measured (s)": found["measured"].map(_or_not),
-        "over the fastest": [f"{over:.0%}" if over < 1 else f"{1 + over:.1f} times" if math.isfinite(over) else "-" for over in found["measured"] / fastest - 1],
+        "over the fastest": [f"{over:.0%}" if over < 1 else f"{1 + over:.1f} times it" if math.isfinite(over) else "-" for over in found["measured"] / fastest - 1],
         "seeds": found["seeds"],
     })  # fmt: skip
 
