@@ -152,7 +152,7 @@ def draw_network(
         ax.axvline(rows.loc["compute only", "seconds"], color="0.45", lw=1, ls="--", label="compute only")
         ax.set(title=rate_name(speed), xlabel="seconds per step", xscale="log")
         low, high = ax.get_xlim()
-        fine = [0.05, 0.1, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6] if high < 3 * low else []
+        fine = [0.05, 0.1, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 1] if high < 3 * low else []
         ticks = [t for t in fine or [0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 20, 50] if low <= t <= high]
         ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
         ax.xaxis.set_minor_locator(NullLocator())
