@@ -44,6 +44,7 @@ METHODS: dict[str, dict] = {
     "local SGD 4": {"strategy": "allreduce", "sync_every": 4},
     **{f"DiLoCo {wire} {k}": {"strategy": "diloco", "wire": wire, "sync_every": k} for k in (4, 16) for wire in ("fp32", "int4")},
     "Streaming DiLoCo int4 16": {"strategy": "diloco", "wire": "int4", "sync_every": 16, "fragments": 4, "overlap": 1},
+    "SparseLoCo 30": {"strategy": "diloco", "wire": "topk", "sync_every": 30, "outer_lr": 1.0, "outer_momentum": 0.0},
     "decent-dp ring": {"strategy": "decent-dp", "topology": "ring"},
     "decent-dp one-peer-exp": {"strategy": "decent-dp"},
     "Gossip ring fp32": {"strategy": "gossip", "topology": "ring"},
@@ -53,6 +54,7 @@ METHODS: dict[str, dict] = {
         for k in (1, 2, 4)
     },
     **{f"Gossip {wire} ATC": {"strategy": "gossip", "wire": wire, "order": "atc", "bucket_mb": 4} for wire in ("fp32", "int2")},  # several buckets, so that some exchanges hide
+    "Gossip int2 ATC shared": {"strategy": "gossip", "wire": "int2", "order": "atc", "bucket_mb": 4, "second_moment": "shared"},
 }
 
 # %% ../nbs/60_bench.ipynb #cc8c2e7a
