@@ -33,8 +33,11 @@ reports: .venv/installed  ## the repository's own Method, Results and README, fr
 
 docs: .venv/installed  ## the documentation site, in _docs (needs Quarto)
 	@command -v quarto >/dev/null || { echo "Quarto is needed to build the site; install it from https://quarto.org"; exit 1; }
-	touch README.md  # which nbdev would otherwise write anew from index.ipynb alone, without its numbers
-	.venv/bin/nbdev_docs
+	rm -rf _proc
+	.venv/bin/nbdev_proc_nbs
+	.venv/bin/python .ci/docs.py _proc
+	cd _proc && quarto render --no-cache
+	rm -rf _docs && mv _proc/_docs .
 
 bench: .venv/installed  ## images per second of each data loader
 	$(RSCD) data synthetic data/synthetic

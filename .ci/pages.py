@@ -20,6 +20,8 @@ from fastcore.docments import docments
 from markdown_it import MarkdownIt
 from pydantic import BaseModel
 
+from docs import add_pages
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -47,21 +49,21 @@ def is_elsewhere(target: str) -> bool:
     return re.match(r"[a-z][a-z0-9+.-]*:", target) is not None
 
 
-def check_markdown(path: Path) -> list[str]:
-    "A file that is read where it lies."
+def check_markdown(path: Path, root: Path = ROOT) -> list[str]:
+    "A file that is read where it lies, below `root`."
     text, wrong = path.read_text(), []
     for target in filter(lambda t: not is_elsewhere(t), targets(text)):
         file, anchor = urldefrag(unquote(target))
         to = path.parent / file if file else path
         if not to.exists():
-            wrong.append(f"{path.relative_to(ROOT)}: {target} does not exist")
+            wrong.append(f"{path.relative_to(root)}: {target} does not exist")
         elif anchor and to.suffix == ".md" and anchor not in anchors(to.read_text(), dots=False):
-            wrong.append(f"{path.relative_to(ROOT)}: {target} has no such heading")
+            wrong.append(f"{path.relative_to(root)}: {target} has no such heading")
     return wrong
 
 
 def process_notebooks(tree: Path) -> None:
-    "What `nbdev_docs` does before it calls Quarto."
+    "What `make docs` does before it calls `.ci/docs.py` and Quarto."
     from nbdev.serve import proc_nbs
 
     os.chdir(tree)
@@ -234,6 +236,8 @@ def main() -> None:
         pages = make_pages(Path(folder))
         config = get_config(path=ROOT)  # remembered, by the process that makes the pages as well
         findings = check_pages(pages, f"{config.doc_host}{config.doc_baseurl}/")
+        for path in add_pages(pages):
+            findings += check_markdown(path, pages)
     for path in (*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("reports/*.md"))):
         findings += check_markdown(path)
     findings += check_package(ROOT / config.lib_path.name) + check_sidebar(ROOT / "nbs")

@@ -117,8 +117,8 @@ def _refuse_company(record: dict) -> None:  # raises UserError
 
 
 def _medians(rows: pd.DataFrame) -> pd.Series:
-    "Seconds a step by method: the slowest worker's, the median of the rounds."
-    return rows.groupby(["method", "block"])["seconds"].max().groupby("method").median()
+    "Seconds a step by method: the median of its turns in a round, then of the rounds. Every worker's row has the slowest one's time."
+    return rows.groupby(["method", "block"])["seconds"].median().groupby("method").median()
 
 
 def _by_kind(record: dict, seconds: pd.Series) -> dict[tuple, float]:
@@ -362,7 +362,7 @@ def _time_in_words(arm: Arm, clock: Clock, times: list[float | None]) -> str:
         return duration(mean) + ("" if np.isnan(half) else f" ± {100 * half / mean:.0f} %")
     end = clock.at(arm.runs[0].record["steps"], sum(m["kind"] == "epoch" for m in arm.runs[0].metrics))
     median = median_of(times, end)
-    return f"median {duration(median)} ({len(reached)} of {len(times)})" if math.isfinite(median) else f"over {duration(end)} ({len(reached)} of {len(times)})"
+    return f"median {duration(median)} ({len(reached)} of {len(times)} runs)" if math.isfinite(median) else f"not in {duration(end)} ({len(reached)} of {len(times)} runs)"
 
 
 def _gains(base: Arm, arm: Arm) -> list[float]:
@@ -681,7 +681,7 @@ def _off(found: pd.DataFrame) -> float:
 def benched_settings(
     runs: list[Run],  # of any settings
     benches: list[dict],  # of `rscd bench network`, without company
-) -> list[tuple[list[Run], dict]]:  # runs of one setting, with the bench that timed most methods
+) -> list[tuple[list[Run], dict]]:  # runs of one setting, with the bench that timed the fewest others
     "The settings of simulated workers all of whose arms some bench has timed."
     found = []
     for s, group in settings([run for run in runs if run.setting.simulated]).items():
@@ -689,7 +689,7 @@ def benched_settings(
         same = lambda b: (b["model"], b["crop"], b["workers"], b["batch"] * b["workers"]) == (own_name(s.model), s.crop, s.workers, s.batch)
         fits = [b for b in benches if same(b) and arms <= {method_words(method) for method in b["methods"].values()}]
         if fits and "All-Reduce" in arms and len(arms) > 1:
-            found.append((group, max(fits, key=lambda b: len(b["methods"]))))
+            found.append((group, min(fits, key=lambda b: len(b["methods"]))))  # it was made for them
     return found
 
 

@@ -205,7 +205,7 @@ def latency_sentence(
     middle, span = ratios.median(axis=1), lambda method: " to ".join(dict.fromkeys((f"{ratios.loc[method].min():.1f}", f"{ratios.loc[method].max():.1f}")))
     named = [f"{span(method)} ({method})" for method in dict.fromkeys((*(m for m in ratios.index if m == "All-Reduce"), middle.idxmax(), middle.idxmin()))]
     late = rows[rows["asked"] == rows["asked"].max()]["latency"].median()
-    return f"At {rate_name(rows['mbit'].max())} a latency of {1000 * rows['asked'].max():g} ms ({1000 * late:.0f} ms as measured) makes a step longer by a factor of {listed(named)}, over {', '.join(map(str, ratios.columns))} workers."
+    return f"At {rate_name(rows['mbit'].max())} a latency of {1000 * rows['asked'].max():g} ms on the way (an exchange between two workers takes {1000 * late:.0f} ms: gloo says that it is ready, then sends) makes a step longer by a factor of {listed(named)}, over {', '.join(map(str, ratios.columns))} workers."
 
 # %% ../nbs/78_answers.ipynb #b9225336
 def draw_latency(
@@ -232,7 +232,7 @@ def straggle_sentence(
     mbit = max(speeds_of(bench))
     alone = "compute only"
     ratios = [f"{words} {brief(step_ratio(bench, words, alone, mbit))}" for rule in bench["methods"].values() if (words := method_words(rule)) != alone]
-    return f"With one worker {bench['straggle']:g} s late at every step, a step as a multiple of computing alone, which waits for nobody: {', '.join(ratios)}."
+    return f"With one worker {bench['straggle']:g} s late, drawn anew at each step, a step as a multiple of computing alone, which waits for nobody: {', '.join(ratios)}."
 
 # %% ../nbs/78_answers.ipynb #282de574
 def rho_sentence(

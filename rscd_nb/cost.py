@@ -230,7 +230,7 @@ def over_rho(
 
 
 def draw_rho():
-    "Time of a step against rho for some methods, with known settings; returns the axes."
+    "Time of a step against rho for some methods, with a worker a machine; dots, known settings with their own machines. Returns the axes."
     import matplotlib.pyplot as plt
     import numpy as np
 
@@ -245,7 +245,10 @@ def draw_rho():
         aside = {"Gossip fp32": 5, "All-Reduce bf16": -5}.get(name, 0)  # their curves meet
         ax.annotate(name, (rhos[-1], curve[-1]), (4, aside), textcoords="offset points", va="center", fontsize=8, color=colours[name], annotation_clip=False)
     for name, known in KNOWN.items():
+        machines, weights = known
         ax.axvline(rho(*known), color="0.5", lw=0.8, ls=":")
+        for method, rule in zip(names, rules):
+            ax.plot(rho(*known), step_seconds(rule, machines, message_bytes(rule, weights)) / machines.compute, marker="o", ms=4, color=colours[method], mec="white", mew=0.5, zorder=4)
         ax.annotate(name, (rho(*known), 0.97), (-3, 0), xycoords=("data", "axes fraction"), textcoords="offset points", rotation=90, va="top", ha="right", fontsize=7, color="0.3", bbox={"fc": "white", "ec": "none", "pad": 1, "alpha": 0.8})
     ax.set(xscale="log", yscale="log", xlim=(rhos[0], rhos[-1]), ylim=(0.9, 120), xlabel=r"$\rho$: time of All-Reduce's bytes / time of computing", ylabel="time of a step / time of computing")
     ax.grid(alpha=0.3)

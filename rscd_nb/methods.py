@@ -19,7 +19,7 @@ class Look(NamedTuple):
 
 LOOKS = {
     "none": Look("compute only", ("#737373",)),
-    "allreduce": Look("All-Reduce", ("#D55E00", "#E69F00", "#7F3C8D", "#CC79A7", "#8C510A"), ("All-Reduce", "All-Reduce bf16", "PowerSGD 4", "All-Reduce int2")),
+    "allreduce": Look("All-Reduce", ("#D55E00", "#E69F00", "#7F3C8D", "#CC79A7", "#8C510A"), ("All-Reduce", "All-Reduce bf16", "PowerSGD 4", "All-Reduce int2", "local SGD 8")),
     "decent-dp": Look("decent-dp", ("#009E73", "#66C2A5")),
     "diloco": Look("DiLoCo", ("#882255", "#DDCC77", "#661100")),
     "gossip": Look("Gossip", ("#0072B2", "#56B4E9", "#332288", "#7A9CC6", "#1B4F72"), ("Gossip int2", "Gossip fp32", "Gossip int2 ATC")),

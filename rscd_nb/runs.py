@@ -6,8 +6,8 @@
 __all__ = ['FEWEST', 'Setting', 'Run', 'read_metrics', 'read_run', 'load_runs', 'load_benches', 'settings', 'plain',
            'describe_setting', 'workers_of', 'interval', 'format_interval', 'brief', 'points', 'brief_ratio',
            'arms_table', 'by_arm', 'paired', 'epochs_frame', 'compare', 'gains', 'top1_difference', 'excluded',
-           'targets', 'seconds_to', 'time_to_accuracy', 'machine_of', 'sharing_a_machine', 'run_state', 'run_states',
-           'states_table']
+           'targets', 'epoch_to', 'seconds_to', 'time_to_accuracy', 'machine_of', 'sharing_a_machine', 'run_state',
+           'run_states', 'states_table']
 
 # %% ../nbs/70_runs.ipynb #cb3feb2c
 import math
@@ -237,11 +237,12 @@ def brief_ratio(
 # %% ../nbs/70_runs.ipynb #cb3551c3
 def arms_table(
     runs: list[Run],  # of one setting
+    shared: list[Run] = (),  # runs that had company, whose times are left out
 ) -> pd.DataFrame:  # a row per arm, ready to print
     "The table of arms: accuracy, time, distance."
     rows = []
     for arm, group in by_arm(runs).items():
-        records, timed = [r.record for r in group], [r.record for r in group if not r.untimed]
+        records, timed = [r.record for r in group], [r.record for r in group if not (r.untimed or r in shared)]
         rows.append({
             "arm": arm,
             "seeds": len({r.seed for r in group}),
@@ -362,6 +363,14 @@ def targets(
     first, least = min((found[0] for found in scored), default=0), min(map(max, scored), default=0)
     reached = [top1 for top1 in range(10, 100, 10) if top1 <= least]
     return ([top1 for top1 in reached if top1 > first] or reached)[-most:]
+
+
+def epoch_to(
+    run: Run,  # with a curve
+    top1: float,  # target, percent
+) -> int | None:  # None if it was not reached
+    "The scored epoch in which the validation top-1 first reaches a target."
+    return next((m["epoch"] for m in run.metrics if m["kind"] == "epoch" and m["top1"] >= top1), None)
 
 
 def seconds_to(

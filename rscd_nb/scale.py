@@ -89,9 +89,10 @@ def scale_sentences(
 
 # %% ../nbs/72_scale.ipynb #c6ea43c5
 def _with_all(arms: dict[str, dict[int, list[Run]]], base: dict[int, list[Run]]) -> list[str]:
-    "The part of the loss that has nothing to do with who meets whom, at the largest number of workers with enough seeds."
+    "The part of the loss that has nothing to do with who meets whom, at the largest number of workers where it is more than chance."
     complete = next((of_n for of_n in arms.values() if (run := next(iter(of_n.values()))[0]).rule["strategy"] == "gossip" and run.rule["topology"] == "complete"), {})
     losses = {n: d for n, members in complete.items() if len(d := _losses(members, base.get(n, []))) > 2}
+    losses = {n: d for n, d in losses.items() if interval(d)[0] > interval(d)[1]}
     if not losses:
         return []
     n = max(losses)
