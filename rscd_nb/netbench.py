@@ -171,6 +171,7 @@ def draw_network(
         low, high = ax.get_xlim()
         marks = [_within(low, high, steps) for steps in ([1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 5, 7], np.arange(1, 10, 0.5))]
         ticks = next((at for at in marks if len(at) >= 3), marks[-1])
+        ticks = ticks[:: math.ceil(len(ticks) / 5)]
         ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
         ax.xaxis.set_minor_locator(NullLocator())
         ax.grid(alpha=0.3)
