@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['OF_THE_WIRE', 'listed', 'verdicts', 'margin_sentence', 'wire_costs', 'wire_name', 'wire_costs_table',
-           'draw_wire_costs', 'at_speed', 'speeds_of', 'bandwidth_sentences', 'bandwidth_table', 'draw_bandwidth',
-           'latency_ratios', 'latency_table', 'latency_sentence', 'draw_latency', 'straggle_sentence', 'rho_sentence',
-           'waiting_sentence']
+           'draw_wire_costs', 'at_speed', 'speeds_of', 'bandwidth_sentences', 'bandwidth_table', 'whole_sentence',
+           'draw_bandwidth', 'latency_ratios', 'latency_table', 'latency_sentence', 'draw_latency', 'straggle_sentence',
+           'rho_sentence', 'waiting_sentence']
 
 # %% ../nbs/78_answers.ipynb #700855f9
 import json
@@ -150,6 +150,21 @@ def bandwidth_table(
         return pd.DataFrame()
     arms = next(iter(columns.values()))["arm"]
     return pd.DataFrame({"arm": arms} | {f"{speed} {table.columns[-1]}": list(table.iloc[:, -1]) for speed, table in columns.items()})
+
+
+def whole_sentence(
+    runs: list[Run],  # of one setting
+    bench: dict,  # as `bench_of` gives
+    shared: list[Run],  # runs that had company
+) -> str:  # empty if all had
+    "Training alone and the whole run of All-Reduce, as multiples of those of the quickest arm."
+    rest = [run.record["times"]["total_seconds"] - run.record["times"]["train_seconds"] for run in runs if run not in shared]
+    seconds = {arm: np.mean([run.record["times"]["train_seconds"] for run in members]) for arm, members in by_arm(at_bench_times(runs, bench)).items()}
+    if not rest or "All-Reduce" not in seconds:
+        return ""
+    arm, more = min(seconds, key=seconds.get), float(np.median(rest))
+    ratio = lambda extra: brief((seconds["All-Reduce"] + extra) / (seconds[arm] + extra))
+    return f"To the end of training, {arm} is {ratio(0)} times as fast as All-Reduce; with start-up and scoring, which take {more:.0f} s more (median of the runs without company), {ratio(more)} times."
 
 
 def draw_bandwidth(

@@ -12,6 +12,7 @@ __all__ = ['REMEDIES', 'PLAIN', 'CLEAR', 'SOURCES', 'arm_styles', 'draw_curves',
            'of_few_photographs', 'limits', 'findings']
 
 # %% ../nbs/71_findings.ipynb #33d8ce1d
+import json
 import math
 from collections import Counter
 from functools import cache
@@ -68,7 +69,7 @@ def draw_curves(
         for arm, style in styles.items():
             _line(ax, rows[rows["arm"] == arm], x, y, style, arm)
         ax.set(xlabel=name, ylabel={"top1": "validation top-1 (%)", "consensus": "consensus distance"}[y])
-        ax.set_ylim(0, 100) if y == "top1" else ax.set_ylim(0, None)
+        ax.set_ylim(0, 10 * math.ceil(rows["top1"].max() / 10) if y == "top1" else None)
         ax.xaxis.get_major_locator().set_params(integer=x == "epoch")
         if x != "epoch" and _spread(rows, x) > 3:
             _log_axis(ax, rows[x])
@@ -101,6 +102,7 @@ def _log_axis(ax, values: pd.Series) -> None:
     ax.set_xscale("log")
     ax.set_xlabel(f"{ax.get_xlabel()}, logarithmic")
     ticks = [m * 10.0**k for k in range(-4, 7) for m in (1, 2, 5) if values.min() <= m * 10.0**k <= 1.3 * values.max()]
+    ticks = ticks[:: math.ceil(len(ticks) / 7)]
     ax.set_xticks(ticks, [f"{t:,.6g}" for t in ticks])
     ax.minorticks_off()
 
@@ -346,17 +348,28 @@ def alpha_of(
 def families(
     runs: list[Run],  # of any settings
 ) -> list[list[Run]]:  # of at least two splits each
-    "Runs that share everything but the Dirichlet split, at the learning rates of the most skewed one."
+    "Runs that share everything but the Dirichlet split, each arm at the best rate that was tried at the most skewed one."
     groups: dict[tuple, list[Run]] = {}
     for run in runs:
         if alpha_of(run) is not None:
             groups.setdefault(run.setting._replace(split="", partition_seed=0), []).append(run)
-    found = []
-    for group in groups.values():
-        least = min(map(alpha_of, group))
-        rates = {run.rule["lr"] for run in group if alpha_of(run) == least}
-        found.append([run for run in group if run.rule["lr"] in rates])
+    found = [_at_best_rates(group) for group in groups.values()]
     return [group for group in found if len({alpha_of(r) for r in group}) > 1]
+
+
+def _at_best_rates(group: list[Run]) -> list[Run]:
+    "Without runs at other rates, and without the seeds that chose; an arm that was not skewed may have any rate that others have there."
+    least, arms = min(map(alpha_of, group)), {}
+    for run in group:
+        arms.setdefault(json.dumps(run.rule | {"lr": None}, sort_keys=True), {}).setdefault(run.rule["lr"], []).append(run)
+    skewed, kept = {run.rule["lr"] for run in group if alpha_of(run) == least}, []
+    for rates in arms.values():
+        tried = {rate: {(r.setting.partition_seed, r.seed): r.record["final"]["top1"] for r in runs if alpha_of(r) == least} for rate, runs in rates.items()}
+        tried = {rate: tops for rate, tops in tried.items() if tops}
+        chose = set.intersection(*map(set, tried.values())) if len(tried) > 1 else set()
+        best = {max(tried, key=lambda rate: np.mean([tried[rate][pair] for pair in chose]))} if chose else set(tried) or skewed
+        kept += [r for rate in best & set(rates) for r in rates[rate] if not (alpha_of(r) == least and (r.setting.partition_seed, r.seed) in chose)]
+    return sorted(kept, key=group.index)
 
 # %% ../nbs/71_findings.ipynb #e56962fa
 def alpha_name(
@@ -450,7 +463,7 @@ def draw_skew(
     axes[0].set_ylim(len(arms) - 0.4, -0.6)
     axes[0].set(xlabel="validation top-1 (%)", xlim=(0, 100))
     axes[1].set(xlabel="consensus distance, mean over the run", xlim=(0, None))
-    axes[1].ticklabel_format(axis="x", style="sci", scilimits=(0, 0))
+    axes[1].locator_params(axis="x", nbins=4)
     handles = dict(reversed(list(zip(*axes[0].get_legend_handles_labels()[::-1]))))
     fig.legend([handles[f"alpha {alpha_name(a)}"] for a in alphas], [f"alpha {alpha_name(a)}" for a in alphas], loc="outside upper center", ncols=len(alphas), fontsize=8, frameon=False)
     return fig
