@@ -134,7 +134,7 @@ def network_markdown(
 def bytes_sentence(
     record: dict,  # by `bench_network`
 ) -> str:  # empty without a method that communicates
-    "How far the bytes on the cables are from the methods' own arithmetic."
+    "Distance of the bytes on the cables from the methods' own arithmetic."
     table = network_table(record)
     table = table[table["theory"] > 0].assign(over=lambda f: f["bytes"] / f["theory"] - 1, extra=lambda f: (f["bytes"] - f["theory"]) / 1e3)
     large, small = table[table["theory"] >= 5e5], table[table["theory"] < 5e5]
