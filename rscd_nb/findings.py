@@ -510,8 +510,8 @@ def _top1_of_splits(arms: dict[str, list[Run]], alphas: tuple[float, ...]) -> di
 
 
 def _same_but_remedy(a: Run, b: Run, more: tuple[str, ...] = ()) -> bool:
-    "True if two arms differ in their remedy alone, or in `more` as well."
-    rest = lambda run: {k: v for k, v in run.rule.items() if k not in (*REMEDIES, *more)}
+    "True if two arms differ in their remedy alone, or in `more` as well, each at a rate of its own."
+    rest = lambda run: {k: v for k, v in run.rule.items() if k not in (*REMEDIES, "lr", *more)}
     return rest(a) == rest(b)
 
 
