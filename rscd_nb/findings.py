@@ -462,7 +462,7 @@ def draw_skew(
     axes[0].set_yticks(range(len(arms)), list(arms), fontsize=8)
     axes[0].set_ylim(len(arms) - 0.4, -0.6)
     axes[0].set(xlabel="validation top-1 (%)", xlim=(0, 100))
-    axes[1].set(xlabel="consensus distance, mean over the run", xlim=(0, None))
+    axes[1].set(xlabel="mean consensus distance", xlim=(0, None))
     axes[1].locator_params(axis="x", nbins=4)
     handles = dict(reversed(list(zip(*axes[0].get_legend_handles_labels()[::-1]))))
     fig.legend([handles[f"alpha {alpha_name(a)}"] for a in alphas], [f"alpha {alpha_name(a)}" for a in alphas], loc="outside upper center", ncols=len(alphas), fontsize=8, frameon=False)

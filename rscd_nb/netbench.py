@@ -169,7 +169,7 @@ def draw_network(
         ax.axvline(rows.loc["compute only", "seconds"], color="0.45", lw=1, ls="--", label="compute only")
         ax.set(title=rate_name(speed), xlabel="seconds per step", xscale="log")
         low, high = ax.get_xlim()
-        marks = [_within(low, high, steps) for steps in ([1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 5, 7], np.arange(1, 10, 0.5))]
+        marks = [_within(low, high, steps) for steps in ([1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 5, 7], [1, 1.2, 1.5, 2, 2.5, *range(3, 10)], np.arange(1, 10, 0.5))]
         ticks = next((at for at in marks if len(at) >= 3), marks[-1])
         ticks = ticks[:: math.ceil(len(ticks) / 5)]
         ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
