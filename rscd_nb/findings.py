@@ -362,14 +362,14 @@ def _at_best_rates(group: list[Run]) -> list[Run]:
     least, arms = min(map(alpha_of, group)), {}
     for run in group:
         arms.setdefault(json.dumps(run.rule | {"lr": None}, sort_keys=True), {}).setdefault(run.rule["lr"], []).append(run)
-    skewed, kept = {run.rule["lr"] for run in group if alpha_of(run) == least}, []
+    skewed, kept = {run.rule["lr"] for run in group if alpha_of(run) == least}, set()
     for rates in arms.values():
         tried = {rate: {(r.setting.partition_seed, r.seed): r.record["final"]["top1"] for r in runs if alpha_of(r) == least} for rate, runs in rates.items()}
         tried = {rate: tops for rate, tops in tried.items() if tops}
         chose = set.intersection(*map(set, tried.values())) if len(tried) > 1 else set()
         best = {max(tried, key=lambda rate: np.mean([tried[rate][pair] for pair in chose]))} if chose else set(tried) or skewed
-        kept += [r for rate in best & set(rates) for r in rates[rate] if not (alpha_of(r) == least and (r.setting.partition_seed, r.seed) in chose)]
-    return sorted(kept, key=group.index)
+        kept |= {id(r) for rate in best & set(rates) for r in rates[rate] if not (alpha_of(r) == least and (r.setting.partition_seed, r.seed) in chose)}
+    return [run for run in group if id(run) in kept]
 
 # %% ../nbs/71_findings.ipynb #e56962fa
 def alpha_name(
