@@ -181,8 +181,9 @@ def sweep_command(
     this, report = load_sweep(file, tuple(set or ())), report or runs / "report"
     nodes, per_node = workers_of(slurm) if slurm else (1, nproc)
     done = [finished(this.config(i), nodes * per_node, runs, network) for i in range(len(this))]
-    for i, cell in enumerate(this.cells):
-        print(f"{i:3d} {'finished' if done[i] else 'to do':9} {' '.join(f'{k}={v}' for k, v in cell.items())}")
+    print(f"{sum(done)} of {len(this)} runs have finished; {'all of them have' if len(this) > 1 else 'it has'} {this.words()}")
+    for i in range(len(this)):
+        print(f"{i:3d} {'finished' if done[i] else 'to do':9} {this.words(i)}".rstrip())
     todo = [i for i, is_done in enumerate(done) if not is_done]
     if list_:
         return

@@ -52,6 +52,15 @@ class Sweep:
         own = [f"{k}={_toml(v)}" for k, v in (alone | together).items()]
         return load_config(cell["data"], cell["train"], (*own, *self.overrides))
 
+    def words(
+        self,
+        i: int | None = None,  # from 0; None: what all runs have in common
+    ) -> str:
+        "Keys and values of the i-th run in which the runs differ, or those in which none does."
+        every = [{k: _toml(v) for key, value in cell.items() for k, v in (value if isinstance(value, dict) else {key: value}).items()} for cell in self.cells]
+        common = dict(every[0].items() & set.intersection(*(set(cell.items()) for cell in every)))
+        return " ".join(f"{k}={v}" for k, v in (every[0] if i is None else every[i]).items() if (k in common) == (i is None))
+
     def check(
         self,
         nodes: int,  # of each run
@@ -121,7 +130,7 @@ def run_in_turn(
     todo = [i for i, cfg in enumerate(configs) if not finished(cfg, nproc, runs, network)]
     for i, cfg in enumerate(configs):
         if i in todo:
-            logger.info(f"run {todo.index(i) + 1} of {len(todo)}: {' '.join(f'{k}={v}' for k, v in sweep.cells[i].items())}")
+            logger.info(f"run {todo.index(i) + 1} of {len(todo)}: {sweep.words(i)}")
         folders.append(train_in_network(cfg, nproc, runs, network) if network else launch(cfg, nproc, runs))
     return folders
 
