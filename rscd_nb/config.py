@@ -89,7 +89,7 @@ class TrainConfig(_Frozen):
     val_crop: int = Field(64, ge=8, description="Side of the validation centre crop, pixels.")
     # strategy
     strategy: str = Field("allreduce", description="How workers agree on one model: allreduce, decent-dp, gossip, diloco, or FILE.py:CLASS.")
-    topology: str = Field("one-peer-exp", description="Who averages with whom (decentralized strategies only): complete, ring, one-peer-exp, alternating-exp-ring, random-matching, hyper-hypercube, or FILE.py:FUNCTION.")
+    topology: str = Field("one-peer-exp", description="Who averages with whom (decentralized strategies only): complete, ring, one-peer-exp, three-peer-exp (with many workers), alternating-exp-ring, random-matching, hyper-hypercube, or FILE.py:FUNCTION.")
     wire: str = Field("fp32", description="Format of messages: fp32, bf16, int8, int4, int2, lowrank, topk, or FILE.py:CLASS. gossip and allreduce take all but topk (lowrank is PowerSGD in allreduce), diloco all but lowrank (with topk it is SparseLoCo), decent-dp fp32.")
     wire_rank: int = Field(2, ge=1, description="Rank of the low-rank wire.")
     sync_every: int = Field(1, ge=1, description="Steps between exchanges; for allreduce, above 1 is local SGD.")

@@ -75,11 +75,25 @@ def _ring(n: int, per_node: int):
     return [_matching(n, np.roll(range(n), -t)) for t in range(n if n % 2 else 2)]
 
 
-def _one_peer_exp(n: int, per_node: int):
+def _exp(n: int, largest: int, name: str):
+    "Groups of at most `largest` ranks, a power of two, that differ in some bits; other bits in each round."
     if n & (n - 1):
         below = 2 ** (n.bit_length() - 1)
-        raise UserError(f"topology one-peer-exp needs 2, 4, 8, 16, ... workers, not {n}; use {below} or {2 * below} workers, or topology hyper-hypercube or ring.")
-    return [_bit_pairs(n, bit) for bit in range(n.bit_length() - 1)]
+        raise UserError(f"topology {name} needs 2, 4, 8, 16, ... workers, not {n}; use {below} or {2 * below} workers, or topology hyper-hypercube or ring.")
+    rounds, stride = [], 1
+    while stride < n:
+        size = min(largest, n // stride)
+        rounds.append([tuple(range(i, i + size * stride, stride)) for i in range(n) if i // stride % size == 0])
+        stride *= size
+    return rounds
+
+
+def _one_peer_exp(n: int, per_node: int):
+    return _exp(n, 2, "one-peer-exp")
+
+
+def _three_peer_exp(n: int, per_node: int):
+    return _exp(n, 4, "three-peer-exp")
 
 # %% ../nbs/30_topology.ipynb #33b6aded
 def _alternating_exp_ring(n: int, per_node: int):
@@ -124,7 +138,7 @@ def _hyper_hypercube(n: int, per_node: int):
     return rounds
 
 # %% ../nbs/30_topology.ipynb #1edb1dc6
-TOPOLOGIES = {"complete": _complete, "ring": _ring, "one-peer-exp": _one_peer_exp, "alternating-exp-ring": _alternating_exp_ring, "random-matching": _random_matching, "hyper-hypercube": _hyper_hypercube}
+TOPOLOGIES = {"complete": _complete, "ring": _ring, "one-peer-exp": _one_peer_exp, "three-peer-exp": _three_peer_exp, "alternating-exp-ring": _alternating_exp_ring, "random-matching": _random_matching, "hyper-hypercube": _hyper_hypercube}
 
 # %% ../nbs/30_topology.ipynb #155474d5
 def _own_rounds(name: str, function, n: int, per_node: int) -> list:
