@@ -6,6 +6,7 @@
 __all__ = ['TOPOLOGIES', 'Topology', 'make_topology', 'draw_rounds', 'mix_only']
 
 # %% ../nbs/30_topology.ipynb #6cbcf412
+import math
 import os
 from dataclasses import dataclass
 from functools import reduce
@@ -80,9 +81,16 @@ def _exp(n: int, largest: int, name: str):
     if n & (n - 1):
         below = 2 ** (n.bit_length() - 1)
         raise UserError(f"topology {name} needs 2, 4, 8, 16, ... workers, not {n}; use {below} or {2 * below} workers, or topology hyper-hypercube or ring.")
+    sizes = []
+    while (left := n // math.prod(sizes)) > 1:
+        sizes.append(min(largest, left))
+    return _by_digit(n, sizes)
+
+
+def _by_digit(n: int, sizes: list[int]):
+    "A round for each digit of a rank, in the mixed radix `sizes`: groups of ranks that differ in it alone."
     rounds, stride = [], 1
-    while stride < n:
-        size = min(largest, n // stride)
+    for size in sizes:
         rounds.append([tuple(range(i, i + size * stride, stride)) for i in range(n) if i // stride % size == 0])
         stride *= size
     return rounds
@@ -130,12 +138,7 @@ def _prime_factors(n: int) -> list[int]:  # the largest first
 
 
 def _hyper_hypercube(n: int, per_node: int):
-    rounds, stride = [], 1
-    for factor in _prime_factors(n):
-        first = [i for i in range(n) if i // stride % factor == 0]
-        rounds.append([tuple(i + k * stride for k in range(factor)) for i in first])
-        stride *= factor
-    return rounds
+    return _by_digit(n, _prime_factors(n))
 
 # %% ../nbs/30_topology.ipynb #1edb1dc6
 TOPOLOGIES = {"complete": _complete, "ring": _ring, "one-peer-exp": _one_peer_exp, "three-peer-exp": _three_peer_exp, "alternating-exp-ring": _alternating_exp_ring, "random-matching": _random_matching, "hyper-hypercube": _hyper_hypercube}
