@@ -6,10 +6,10 @@
 __all__ = ['REMEDIES', 'PLAIN', 'CLEAR', 'SOURCES', 'arm_styles', 'draw_curves', 'most_seeds', 'mean_of', 'draw_finals',
            'headline_runs', 'claimable', 'bench_of', 'at_bench_times', 'draw_headline', 'names_in_figure', 'all_rscd',
            'by_attribute', 'most_confused', 'by_class', 'draw_confusion', 'astray_sentence', 'alpha_of', 'families',
-           'alpha_name', 'remedy_of', 'split_pairs', 'beside_allreduce', 'skew_table', 'draw_skew', 'by_arm_of_splits',
-           'skew_sentence', 'skew_gap', 'remedy_table', 'heading_of', 'scope_sentence', 'headline_table', 'rho_ratios',
-           'speed_sentence', 'source_table', 'source_sentence', 'wire_sentence', 'accuracy_table', 'generated',
-           'of_few_photographs', 'limits', 'findings']
+           'alpha_name', 'remedy_of', 'split_pairs', 'split_gains', 'beside_allreduce', 'skew_table', 'draw_skew',
+           'by_arm_of_splits', 'skew_sentence', 'skew_gap', 'remedy_table', 'heading_of', 'scope_sentence',
+           'headline_table', 'rho_ratios', 'speed_sentence', 'source_table', 'source_sentence', 'wire_sentence',
+           'accuracy_table', 'generated', 'of_few_photographs', 'limits', 'findings']
 
 # %% ../nbs/71_findings.ipynb #33d8ce1d
 import json
@@ -348,7 +348,7 @@ def alpha_of(
 def families(
     runs: list[Run],  # of any settings
 ) -> list[list[Run]]:  # of at least two splits each
-    "Runs that share everything but the Dirichlet split, each arm at the best rate that was tried at the most skewed one."
+    "Runs that share everything but the Dirichlet split, each arm at the best rate that was tried at the most skewed one. All-Reduce, which the others are held against, has the rate that is best with the very runs that judge."
     groups: dict[tuple, list[Run]] = {}
     for run in runs:
         if alpha_of(run) is not None:
@@ -368,6 +368,9 @@ def _at_best_rates(group: list[Run]) -> list[Run]:
         tried = {rate: tops for rate, tops in tried.items() if tops}
         chose = set.intersection(*map(set, tried.values())) if len(tried) > 1 else set()
         best = {max(tried, key=lambda rate: np.mean([tried[rate][pair] for pair in chose]))} if chose else set(tried) or skewed
+        judged = {rate: set(tops) - chose for rate, tops in tried.items() if set(tops) - chose}
+        if len(judged) > 1 and words_of(next(iter(rates.values()))[0].rule)[0] == "All-Reduce" and (common := set.intersection(*judged.values())):
+            best = {max(judged, key=lambda rate: np.mean([tried[rate][pair] for pair in common]))}
         kept |= {id(r) for rate in best & set(rates) for r in rates[rate] if not (alpha_of(r) == least and (r.setting.partition_seed, r.seed) in chose)}
     return [run for run in group if id(run) in kept]
 
@@ -410,6 +413,21 @@ def split_pairs(
     return [(of[key(r)], r) for r in sorted(members, key=key) if key(r) in of]
 
 
+def _of_splits(runs: list[Run], values: list[float]) -> list[float]:
+    "A value of each run as independent ones: the means of the splits where there are three or more, else as they are."
+    splits: dict[int, list[float]] = {}
+    for run, value in zip(runs, values):
+        splits.setdefault(run.setting.partition_seed, []).append(value)
+    return [float(np.mean(some)) for some in splits.values()] if len(splits) >= FEWEST else values
+
+
+def split_gains(
+    pairs: list[tuple[Run, Run]],  # as `split_pairs` gives
+) -> list[float]:  # points of top-1, ready for an interval
+    "Differences of pairs: a split's mean where there are three splits or more, since seeds of a split share it; else one for each pair."
+    return _of_splits([b for _, b in pairs], gains(pairs))
+
+
 def beside_allreduce(
     family: list[Run],  # as `families` gives
     members: list[Run],  # of one arm
@@ -433,9 +451,9 @@ def skew_table(
                 "arm": arm,
                 "runs": len(members),
                 "splits": len({r.setting.partition_seed for r in members}),
-                "top-1 (%)": format_interval([r.record["final"]["top1"] for r in members]),
-                "to All-Reduce (points)": "-" if is_base and own == PLAIN else _points(gains(beside_allreduce(family, members, PLAIN))),
-                "to All-Reduce with the same remedy": "-" if is_base or own == PLAIN else _points(gains(beside_allreduce(family, members))),
+                "top-1 (%)": format_interval(_of_splits(members, [r.record["final"]["top1"] for r in members])),
+                "to All-Reduce (points)": "-" if is_base and own == PLAIN else _points(split_gains(beside_allreduce(family, members, PLAIN))),
+                "to All-Reduce with the same remedy": "-" if is_base or own == PLAIN else _points(split_gains(beside_allreduce(family, members))),
                 **({"top-5 (%)": format_interval([r.record["final"]["top5"] for r in members])} if members[0].top5_tells else {}),
                 "consensus distance": f"{np.mean([r.record['final']['consensus'] for r in members]):.1e}",
             })  # fmt: skip
@@ -518,20 +536,20 @@ def _same_but_remedy(a: Run, b: Run, more: tuple[str, ...] = ()) -> bool:
 def skew_gap(
     family: list[Run],  # as `families` gives
 ) -> str:  # empty with fewer than FEWEST pairs
-    "The best decentralized arm and decent-dp at the most skewed split, against All-Reduce with the same remedy."
+    "The best decentralized arm, those with the same remedies, and decent-dp at the most skewed split, against All-Reduce with the same remedy."
     least = min(map(alpha_of, family))
     found = {arm: beside_allreduce(family, members) for arm, members in by_arm_of_splits(family, least).items() if members[0].rule["strategy"] != "allreduce"}
     found = {arm: pairs for arm, pairs in found.items() if len(pairs) >= FEWEST}
     best = max(found, key=lambda arm: np.mean([b.record["final"]["top1"] for _, b in found[arm]]), default=None)
-    return f"Under Dirichlet({least:g}), against All-Reduce with the same split, seed and remedy: {'; '.join(f'{arm} {_by_split(pairs)}' for arm, pairs in found.items() if arm in (best, 'decent-dp'))}." if best else ""
+    return f"Under Dirichlet({least:g}), against All-Reduce with the same split, seed and remedy: {'; '.join(f'{arm} {_by_split(pairs)}' for arm, pairs in found.items() if arm == 'decent-dp' or remedy_of(pairs[0][1]) == remedy_of(found[best][0][1]))}." if best else ""
 
 
 def _by_split(pairs: list[tuple[Run, Run]]) -> str:
     "A difference with its interval, and the mean of each split."
     splits = sorted({b.setting.partition_seed for _, b in pairs})
     means = [np.mean(gains([(a, b) for a, b in pairs if b.setting.partition_seed == split])) for split in splits]
-    by_split = f"; by split {', '.join(f'{mean:+.1f}' for mean in means)}" * (len(splits) > 1)
-    return f"{points(*interval(gains(pairs)))} points ({len(pairs)} pairs{by_split})"
+    by_split = f" of {len(splits)} splits: {', '.join(f'{mean:+.1f}' for mean in means)}" * (len(splits) > 1)
+    return f"{points(*interval(split_gains(pairs)))} points ({len(pairs)} pairs{by_split})"
 
 
 def remedy_table(
@@ -544,7 +562,7 @@ def remedy_table(
     for arm, members in arms.items():
         own = next((name for name, some in bare.items() if name != arm and _same_but_remedy(some[0], members[0], ("second_moment",))), None)
         if own is not None and (pairs := split_pairs(bare[own], members)):
-            rows.append({"arm": own, "with": arm.removeprefix(own).strip(), "top-1 (%)": format_interval([b.record["final"]["top1"] for _, b in pairs]), "to the same without (points)": _points(gains(pairs))})
+            rows.append({"arm": own, "with": arm.removeprefix(own).strip(), "top-1 (%)": format_interval(_of_splits([b for _, b in pairs], [b.record["final"]["top1"] for _, b in pairs])), "to the same without (points)": _points(split_gains(pairs))})
     return pd.DataFrame(rows)
 
 # %% ../nbs/71_findings.ipynb #054993ee
@@ -732,7 +750,7 @@ def limits(
     if of_few_photographs(runs):
         said.append("`real_roads` is a few hundred photographs in 6 of RSCD's classes with approximate labels")
     if any(len(by_arm(group)) > 1 and len({r.rule["lr"] for r in group}) == 1 for group in settings(runs).values()):
-        said.append("unless said otherwise, arms that are compared were trained at the same learning rate, which may suit one better than another")
+        said.append("unless said otherwise, arms that are compared were trained with AdamW at the same learning rate, which may suit one better than another")
     if any(r.untimed for r in runs if not r.setting.simulated):
         said.append("no times are given for runs beside which the machine had other work")
     if any(r.setting.simulated for r in runs):
