@@ -18,12 +18,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
 from .bench import METHODS, method_words
 from .core import rate_name
 from .findings import at_bench_times, heading_of, speed_sentence
-from .methods import colours_of, in_words, label_ends, look_of, plot_order
+from .methods import colours_of, in_words, look_of, plot_order
 from .netbench import KINDS, network_table, step_ratio
 from .runs import FEWEST, Run, brief, by_arm, format_interval, gains, interval, seconds_to, settings, targets, time_to_accuracy
 from .timeline import timeline_shares
@@ -179,12 +179,16 @@ def draw_bandwidth(
     fig, ax = plt.subplots(figsize=(7.5, 3.2), layout="constrained")
     for (arm, seconds), colour, mark in zip(arms.items(), colours.values(), "osD^vPX*" * 3):
         ax.plot(list(speeds.values()), seconds, marker=mark, ms=5, lw=1.5, color=colour)
-    ax.set(xscale="log", yscale="log", xlabel="speed of a worker's cable (Mbit/s, measured)", ylabel=f"seconds to {top1} % top-1")
+    ax.set(xscale="log", yscale="log", xlabel="speed of a worker's cable (Mbit/s, measured), logarithmic", ylabel=f"seconds to {top1} % top-1, logarithmic")
     ax.set_xticks(list(speeds.values()), [f"{speed:.0f}" for speed in speeds.values()])
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.invert_xaxis()
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_locator(NullLocator())
     ax.grid(alpha=0.3)
-    label_ends(ax, [(list(speeds.values())[-1], seconds[-1], arm, colours[arm]) for arm, seconds in arms.items()])
+    for arm, seconds in arms.items():  # where they are farthest apart
+        ax.annotate(arm, (min(speeds.values()), seconds[-1]), (-8, 0), textcoords="offset points", ha="right", va="center", fontsize=8, color=colours[arm])
+    ax.set_xlim(left=min(speeds.values()) / 3)
     return fig
 
 # %% ../nbs/78_answers.ipynb #d55a7b9d
@@ -256,7 +260,7 @@ def rho_sentence(
     "The span of a step's cost, by kind of method."
     costs = {kind: [float(cell.split(" (")[0]) for cell in table[kind] if cell != "not measured"] for kind in KINDS}
     kinds = [f"{min(found):.1f} to {max(found):.1f} with {kind}" for kind, found in costs.items() if found]
-    return f"From $\\rho$ = {brief(table['rho'].min())} to {brief(table['rho'].max())} a step takes {'; '.join(kinds)}, as a multiple of computing alone."
+    return f"From $\\rho$ = {brief(table['rho'].min())} to {brief(table['rho'].max())} a step of the fastest method takes {'; '.join(kinds)}, as a multiple of computing alone."
 
 
 def waiting_sentence(

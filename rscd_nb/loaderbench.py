@@ -186,7 +186,7 @@ def draw_loaders(
         ax.grid(axis="y", alpha=0.3)
     first = fig.axes[0]
     first.set(ylabel="images/s", ylim=(0, None))
-    first.legend(frameon=False, fontsize=8)
+    fig.legend(*first.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside upper right")
     return fig
 
 # %% ../nbs/61_loaderbench.ipynb #35253319

@@ -138,7 +138,7 @@ def rates_sentence(
     if len(further) < 3:
         said.append(_ends(f"{best}, the best of {len(rows)}, which flatters it,", list(rows[best].values()), "paired"))
     else:
-        said.append(_ends(f"{best}, the best of {len(rows)} with the seeds that all share,", further, "further"))
+        said.append(_ends(f"{best}, the best of {len(rows)} on those seeds,", further, "other"))
     return f"{each}, {'; '.join(said)}."
 
 
@@ -239,14 +239,16 @@ def draw_front(
     fig = Figure(figsize=(8.5, 4.6), layout="constrained")
     ax = fig.add_subplot()
     colours = colours_of({m.name: m.strategy for m in methods})
+    at = 0.0
     for method in methods:
         colour = colours[method.name]
         mean, half = interval(method.top1)
-        ax.errorbar(method.sent, mean, yerr=0 if np.isnan(half) else half, fmt="o", ms=6, capsize=3, color=colour)
-        ax.annotate(method.name, (method.sent, mean), (6, 5), textcoords="offset points", fontsize=8, color=colour, zorder=5, bbox={"fc": "white", "ec": "none", "pad": 0.5, "alpha": 0.8})
+        at = max(method.sent, 1.06 * at)  # those that send the same side by side
+        ax.errorbar(at, mean, yerr=0 if np.isnan(half) else half, fmt="o", ms=6, capsize=3, color=colour)
+        ax.annotate(method.name, (at, mean), (6, 5), textcoords="offset points", fontsize=8, color=colour, zorder=5, bbox={"fc": "white", "ec": "none", "pad": 0.5, "alpha": 0.8})
     best = front(methods)
     ax.step([m.sent for m in best], [np.mean(m.top1) for m in best], where="post", color="0.5", lw=1, ls="--", zorder=0)
-    ax.set(xscale="log", xlabel="bytes sent by a worker, for a weight and step", ylabel="validation top-1 at the end (%)")
+    ax.set(xscale="log", xlabel="bytes sent by a worker, for a weight and step, logarithmic", ylabel="validation top-1 at the end (%)")
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.minorticks_off()

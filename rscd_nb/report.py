@@ -213,7 +213,12 @@ def show_section(
         if figure := re.fullmatch(r"!\[(.*)\]\(figures/(.*)\.png\)", part, re.DOTALL):
             show_again(reports, figure[2])
         elif not (part.startswith("*") and part.endswith("*") and f"![{part[1:-1]}](" in page):  # a caption: it comes with its figure
-            display(Markdown(part))
+            display(Markdown(re.sub(r"^\|.*$", _narrow, part, flags=re.MULTILINE)))
+
+
+def _narrow(row: re.Match) -> str:
+    "A row of a table without the blanks that align its columns: a page that is read on the web has no use for them."
+    return re.sub(r":?-{3,}:?", ":--", re.sub(r" {2,}\|", " |", row[0]))
 
 
 def show_again(
