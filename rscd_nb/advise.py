@@ -171,16 +171,17 @@ def whole_message(
     "Size of a message with the whole model."
     record, rule = arm.runs[0].record, arm.rule
     if rule["strategy"] == "allreduce" and rule["wire"] == "lowrank":
-        shapes = [p.shape for p in make_model(_config(arm), len(record["data"]["classes"])).parameters()]
-        return powersgd_bytes(shapes, rule["wire_rank"])
+        return powersgd_bytes(_shapes(json.dumps(record["config"]["train"]), len(record["data"]["classes"])), rule["wire_rank"])
     known = message_bytes(rule, record["parameters"])
     if known is None and "bytes_sent" not in record:
         raise UserError(f"{record['run']} does not say how many bytes were sent; train it again, or remove the run.")
     return known or message_from(rule, record["bytes_sent"] / record["steps"], record["world_size"], record.get("workers_per_node") or record["world_size"])
 
 
-def _config(arm: Arm) -> TrainConfig:
-    return TrainConfig.model_validate(arm.runs[0].record["config"]["train"])
+@cache
+def _shapes(train: str, classes: int) -> list[tuple[int, ...]]:
+    "Of the parameters of a model, whose settings come as JSON; asked for at every speed of a curve."
+    return [p.shape for p in make_model(TrainConfig.model_validate_json(train), classes).parameters()]
 
 # %% ../nbs/76_advise.ipynb #8e1a3b46
 @dataclass(frozen=True)

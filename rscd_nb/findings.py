@@ -309,13 +309,14 @@ def _of_roads(arms: dict[str, np.ndarray], classes: list[str]) -> tuple[Figure, 
     "Confusion of friction, material and unevenness."
     attributes = [a for a in ("friction", "material", "unevenness") if len({getattr(surface(c), a) for c in classes}) > 1]
     widths = [len(by_attribute(np.zeros((len(classes),) * 2), classes, a)) for a in attributes]
-    fig, axes = plt.subplots(len(arms), len(attributes), figsize=(2.6 + 0.52 * sum(widths), 0.9 + 2.4 * len(arms)), width_ratios=widths, layout="constrained", squeeze=False)
+    fig, axes = plt.subplots(len(arms), len(attributes), figsize=(2.6 + 0.52 * sum(widths), 0.9 + 2.4 * len(arms)), width_ratios=widths, squeeze=False)
     for k, ((arm, total), row) in enumerate(zip(arms.items(), axes)):
         for ax, attribute in zip(row, attributes):
             counts = by_attribute(total, classes, attribute)
             labels = [v.replace("_", "\n") for v in counts]
             _heat(ax, counts.values, labels, labels)
             ax.set(xlabel=f"predicted {attribute}" if k == len(arms) - 1 else None, ylabel=f"{arm}\n\ntrue {attribute}" if ax is row[0] else f"true {attribute}")
+    fig.set_layout_engine("constrained")  # not before: seaborn draws the figure for every heat map
     return fig, f": {' and '.join(', '.join(attributes).rsplit(', ', 1))} of the road"
 
 # %% ../nbs/71_findings.ipynb #620d6dd4
@@ -325,12 +326,13 @@ def _of_classes(arms: dict[str, np.ndarray], classes: list[str]) -> tuple[Figure
     with plt.rc_context({"font.family": _fonts()}):
         labels, said = names_in_figure([classes[k] for k in shown])
         side, room = 0.46 * len(shown) + 0.5, 0.09 * max(map(len, labels))
-        fig, axes = plt.subplots(len(arms), 1, figsize=(1.6 + room + 1.2 * side, 0.6 + room + (0.3 + 0.8 * side) * len(arms)), sharex=True, layout="constrained", squeeze=False)
+        fig, axes = plt.subplots(len(arms), 1, figsize=(1.6 + room + 1.2 * side, 0.6 + room + (0.3 + 0.8 * side) * len(arms)), sharex=True, squeeze=False)
         for (arm, total), ax in zip(arms.items(), axes[:, 0]):
             counts = by_class(total, shown)
             _heat(ax, counts, labels, labels + ["other"] * (counts.shape[1] - len(shown)))
             ax.set(xlabel="predicted" if ax is axes[-1, 0] else None, ylabel=f"{arm}\n\ntrue class")
             ax.tick_params(axis="x", rotation=90 if max(map(len, labels)) > 5 else 0)
+        fig.set_layout_engine("constrained")  # not before: seaborn draws the figure for every heat map
         fig.draw_without_rendering()  # the fonts are chosen here
     few = f': the {len(shown)} of {len(classes)} classes between which most images go astray; "other": all the rest' if len(shown) < len(classes) else ""
     return fig, few + said
