@@ -633,7 +633,7 @@ def headline_table(
         reached = [seconds_to(b, top1) for top1 in targets(runs)[-1:] for a, b in pairs if not (a.untimed or b.untimed)]
         rows.append((arm != base, sum(map(math.isnan, reached)), np.nanmean(reached) if any(r == r for r in reached) else 0, {
             "arm": arm,
-            **({"a step (computing = 1)": f"{ratios[arm]:.1f}"} if arm in ratios else {}),
+            **({"a step's time (computing = 1)": f"{ratios[arm]:.1f}"} if arm in ratios else {}),
             **times.get(arm, {}),
             "top-1 at the end (%)": format_interval([b.record["final"]["top1"] for _, b in pairs], 1),
             f"against {base} (points)": "-" if arm == base else _points(gains(pairs)),
