@@ -31,7 +31,7 @@ from .methods import colours_of, in_words, label_ends, words_of
 from .netbench import step_ratio, step_seconds
 from .rscd import CLASSES, surface
 from rscd_nb.runs import (
-    FEWEST, Run, Setting, arms_table, brief, by_arm, epoch_to, epochs_frame, excluded, format_interval, gains, interval, paired, plain, points, seconds_to, settings, sharing_a_machine, targets, time_to_accuracy, top1_difference,
+    FEWEST, Run, Setting, arms_table, brief, by_arm, epoch_to, epochs_frame, excluded_words, format_interval, gains, interval, paired, plain, points, seconds_to, settings, sharing_a_machine, targets, time_to_accuracy, top1_difference,
 )  # fmt: skip
 
 # %% ../nbs/71_findings.ipynb #78aa24dc
@@ -727,7 +727,7 @@ def wire_sentence(
     if len(pairs) < FEWEST:
         return ""
     mean, half = interval(gains(pairs))
-    return f"Gossip int2 minus Gossip fp32: {points(mean, half)} points ({len(pairs)} paired seeds; a loss of more than {excluded(gains(pairs))} points is excluded)"
+    return f"Gossip int2 minus Gossip fp32: {points(mean, half)} points ({len(pairs)} paired seeds{excluded_words(gains(pairs))})"
 
 # %% ../nbs/71_findings.ipynb #c0d5094d
 def accuracy_table(

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 from .methods import colours_of, in_words, label_ends, plot_order
-from .runs import Run, excluded, format_interval, interval, points, settings
+from .runs import Run, excluded_words, format_interval, interval, points, settings
 
 # %% ../nbs/73_rates.ipynb #72a3e47d
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _by_seed(base: Method, method: Method) -> dict[int, float]:
 def _ends(name: str, found: list[float], kind: str) -> str:
     "A method's difference in words, with the loss that its interval excludes."
     mean, half = interval(found)
-    return f"{name} ends {points(abs(mean), half, '')} points of top-1 {'below' if mean < 0 else 'above'} All-Reduce ({len(found)} {kind} seeds; a loss of more than {excluded(found)} points is excluded)"
+    return f"{name} ends {points(abs(mean), half, '')} points of top-1 {'below' if mean < 0 else 'above'} All-Reduce ({len(found)} {kind} seeds{excluded_words(found)})"
 
 
 def _alone(method: Method) -> bool:

@@ -6,8 +6,8 @@
 __all__ = ['FEWEST', 'Setting', 'Run', 'read_metrics', 'read_run', 'load_runs', 'load_benches', 'settings', 'plain',
            'describe_setting', 'workers_of', 'interval', 'format_interval', 'brief', 'points', 'brief_ratio',
            'arms_table', 'by_arm', 'paired', 'epochs_frame', 'compare', 'gains', 'top1_difference', 'excluded',
-           'targets', 'epoch_to', 'seconds_to', 'time_to_accuracy', 'machine_of', 'sharing_a_machine', 'run_state',
-           'run_states', 'states_table']
+           'excluded_words', 'targets', 'epoch_to', 'seconds_to', 'time_to_accuracy', 'machine_of', 'sharing_a_machine',
+           'run_state', 'run_states', 'states_table']
 
 # %% ../nbs/70_runs.ipynb #cb3feb2c
 import math
@@ -339,6 +339,14 @@ def excluded(
     mean, half = interval(values)
     loss = max(0.0, half - mean)
     return f"{math.ceil(10 * loss) / 10:.1f}" if loss < 9.9 else f"{math.ceil(loss)}"
+
+
+def excluded_words(
+    values: list[float],  # paired differences, points
+) -> str:  # for the end of a bracket
+    "What the 95 % interval excludes."
+    mean, half = interval(values)
+    return "; any loss is excluded" if mean > half else f"; a loss of more than {excluded(values)} points is excluded"
 
 # %% ../nbs/70_runs.ipynb #9689840b
 def _compare(base: str, arm: str, pairs: list[tuple[Run, Run]], shared: list[Run]) -> str:
