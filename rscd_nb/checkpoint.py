@@ -9,6 +9,7 @@ __all__ = ['save', 'save_checkpoint', 'load_checkpoint', 'drop_checkpoints', 'sa
 import pickle
 import shutil
 import zipfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -82,8 +83,8 @@ def save_checkpoint(
     except UserError:
         if not there:
             path.unlink(missing_ok=True)
-            if path.parent.is_dir() and not any(path.parent.iterdir()):
-                shutil.rmtree(path.parent, ignore_errors=True)
+            with suppress(OSError):  # files of other workers are in it still, or the last of them has removed it
+                path.parent.rmdir()
         raise
     if world.rank == 0:
         _tidy(folder, parallel.steps, world.size, keep)

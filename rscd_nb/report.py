@@ -140,7 +140,9 @@ def write_reports(
     runs, out = Path(runs).resolve(), Path(out).resolve()
     found = load_runs(runs)
     try:
-        write_atomic(out / ".probe", "").unlink()
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
     except OSError as e:
         raise UserError(f"cannot write the report to {out}: {e.strerror}; choose another folder with --out.") from None
     with tempfile.TemporaryDirectory(dir=out) as new:

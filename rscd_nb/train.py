@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from torch.nn import functional as F
 
 from .checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint, save_model
 from .config import Config, TrainConfig, save_config
-from .core import Stopped, UserError, die_with_parent, write_atomic, writing
+from .core import Stopped, UserError, die_with_parent, writing
 from .loader import Loader, epoch_order, eval_loader, loader_class, steps_per_epoch, train_loader
 from .loss import make_criteria
 from .model import find_model, make_model
@@ -101,7 +102,8 @@ def make_run_dir(
     try:
         for part in ("log", "notebooks", "checkpoints"):
             (run_dir / part).mkdir(parents=True, exist_ok=True)
-        write_atomic(run_dir / "log" / ".probe", "").unlink()
+        with tempfile.TemporaryFile(dir=run_dir / "log"):  # of another name in each worker
+            pass
     except OSError as e:
         raise UserError(f"cannot write the run folder {run_dir}: {e.strerror}; choose another with --runs.") from None
     return run_dir
