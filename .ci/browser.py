@@ -4,12 +4,13 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,14 +54,11 @@ def copy_tree(to: Path) -> None:
     subprocess.run(["xargs", "-0", "cp", "--parents", "-t", str(to)], cwd=ROOT, input=names, check=True)
 
 
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def start_lab(tmp: Path) -> tuple[subprocess.Popen, str, str]:  # the server, its address, its token
     "JupyterLab on a copy of the checkout, with settings, workspaces and state of its own."
+    from rscd_nb.core import prctl
+    from rscd_nb.slurmlab import free_ports
+
     copy_tree(tmp / "tree")
     for name, values in SETTINGS.items():
         path = tmp / "settings" / name
@@ -68,10 +66,10 @@ def start_lab(tmp: Path) -> tuple[subprocess.Popen, str, str]:  # the server, it
         path.write_text(json.dumps(values))
     folders = {"JUPYTERLAB_SETTINGS_DIR": "settings", "JUPYTERLAB_WORKSPACES_DIR": "workspaces", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "share", "JUPYTER_RUNTIME_DIR": "runtime", "IPYTHONDIR": "ipython"}
     env = os.environ | {name: str(tmp / folder) for name, folder in folders.items()} | {"PYTHONPATH": str(tmp / "tree"), "CUDA_VISIBLE_DEVICES": ""}
-    port, token = free_port(), secrets.token_hex(16)
+    (port,), token = free_ports(1), secrets.token_hex(16)
     command = [Path(sys.executable).parent / "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--port-retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={tmp / 'tree'}"]
     with open(tmp / "server.log", "w") as log:
-        server = subprocess.Popen(command, cwd=tmp / "tree", env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        server = subprocess.Popen(command, cwd=tmp / "tree", env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=partial(prctl, 1, signal.SIGTERM))  # it ends with this process
     return server, f"http://127.0.0.1:{port}", token
 
 
@@ -224,7 +222,8 @@ def main(out: Path, names: list[str]) -> None:
                         page.close()
                 browser.close()
         finally:
-            os.killpg(server.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it may have died by itself
+                os.killpg(server.pid, signal.SIGTERM)
             try:
                 server.wait(15)
             except subprocess.TimeoutExpired:

@@ -135,8 +135,12 @@ def start(test: Test, flags: list[str]) -> None:
     if test.pid:
         return
     code = 1
+    from rscd_nb.core import die_with_parent
+
     try:
         os.setsid()
+        die_with_parent()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         Path("/proc/self/comm").write_text(Path(test.name).name[:15])  # as ps and top show it
         os.chdir(ROOT)
         for stream, file in ((0, os.open(os.devnull, os.O_RDONLY)), (1, test.output.fileno()), (2, test.output.fileno())):
@@ -242,6 +246,7 @@ def main() -> None:
     if part := os.environ.get("PART", "").strip():
         tests = chosen(tests, part)
     preload()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # of a shell's timeout, or of a cancelled job: the tests end, too
     done = run_all(tests)
     bad = [test for test in done if not test.good]
     for test in bad:

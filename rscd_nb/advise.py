@@ -6,7 +6,7 @@
 __all__ = ['WORTH', 'SPEEDS', 'PASTED', 'steps_to', 'median_of', 'Arm', 'arms_of', 'largest_setting', 'machines_of',
            'network_machines', 'whole_message', 'Clock', 'clock_of', 'target_of', 'seconds_to', 'typical',
            'recommended', 'over_bandwidth', 'changes', 'Answer', 'advise', 'duration', 'draw_answer', 'has_base',
-           'advice_panel', 'cluster_from', 'check_model', 'settings_of', 'save_answer', 'answer_text',
+           'advice_panel', 'cluster_from', 'check_model', 'settings_of', 'save_answer', 'training_half', 'answer_text',
            'trained_seconds', 'confirmation', 'confirmation_table', 'confirmation_sentence', 'benched_settings',
            'answers_at', 'answers_table', 'answers_sentence', 'draw_answers']
 
@@ -21,6 +21,7 @@ from types import SimpleNamespace
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
+import tomli_w
 from matplotlib.figure import Figure
 from scipy import stats
 
@@ -587,12 +588,21 @@ def settings_of(
 
 def save_answer(
     answer: Answer,  # by `advise`
-    folder: Path,  # for answer.md and answer.png
+    folder: Path,  # for answer.md, answer.png and train.toml
 ) -> str:  # a line for the user
-    "Write the answer and its picture."
+    "Write the answer, its picture, and the training half of the recommended arm's configuration."
     write_atomic(folder / "answer.png", draw_answer(answer)._repr_png_())
     write_atomic(folder / "answer.md", answer_text(answer) + "\n\n![Time to target](answer.png)\n")
-    return f"the answer is in {folder / 'answer.md'}, the picture in {folder / 'answer.png'}"
+    write_atomic(file := folder / "train.toml", training_half(answer.arm))
+    return f"the answer is in {folder / 'answer.md'}, the picture in {folder / 'answer.png'}; to train with real workers: rscd train --data DATA.toml --train {file}"
+
+
+def training_half(
+    arm: Arm,  # the recommended one
+) -> str:  # TOML
+    "What the arm's runs were trained with, for real workers: without simulation and seed."
+    used = {key: value for key, value in arm.runs[0].record["config"]["train"].items() if key in TrainConfig.model_fields and key not in ("simulate", "seed", "wandb", "workers_per_node")}
+    return f"# {arm.name}, as rscd advise recommends it, with the settings of its runs\n" + tomli_w.dumps({"name": used["name"]} | TrainConfig.model_validate(used).model_dump(mode="json", exclude_none=True, exclude_defaults=True))
 
 
 def answer_text(

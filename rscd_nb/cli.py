@@ -297,7 +297,7 @@ def advise_command(
     nodes: Annotated[Optional[int], typer.Option(help="Without a record: how many.")] = None,
     per_node: Annotated[Optional[int], typer.Option(help="Without a record: workers on each, 1 by default.")] = None,
     startup: Annotated[float, typer.Option(help="Seconds until a run's first step.", min=0)] = 10.0,
-    out: Annotated[Optional[Path], typer.Option(parser=expand, help="Folder for answer.md and answer.png; the folder advice/ among the runs by default.")] = None,
+    out: Annotated[Optional[Path], typer.Option(parser=expand, help="Folder for answer.md, answer.png and train.toml; the folder advice/ among the runs by default.")] = None,
 ):
     """Should these runs' workers gossip on that cluster? Joins accuracy a step with time a step, and says which arm to choose.
 

@@ -135,20 +135,21 @@ class Cluster:
     def reach(
         self,
         timeout: float = 300,  # seconds; the first node may be slow to start
+        patience: float = 3600,  # seconds, while that node answers and its launcher does not listen yet: it may be copying images
     ) -> None:  # raises UserError
         "Wait until the first node listens: torch's own attempts take long to end and end in a stack trace."
-        until = time.monotonic() + timeout
+        began = time.monotonic()
         while self.node > 0:
             try:
                 return socket.create_connection((self.host, self.port), timeout=5).close()
             except OSError as e:
-                if time.monotonic() > until:
+                if time.monotonic() - began > (patience if isinstance(e, ConnectionRefusedError) else timeout):
                     raise UserError(f"{self.name} does not reach the job's first node at {self.host}, port {self.port} ({e.strerror or e}); see that nodes may open connections to each other, or ask for other nodes.") from None
                 time.sleep(0.5)
 
     def rendezvous(
         self,
-        timeout: int = 300,  # seconds for all launchers to be there
+        timeout: int = 3600,  # seconds for all launchers to be there: their nodes may copy images at unlike speeds
     ) -> dict:
         "Options of torchrun's launcher: each node has its place, and node 0 listens."
         return {

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['UserError', 'Stopped', 'nearest', 'parse_rate', 'rate_name', 'parse_seconds', 'is_own', 'find', 'expand', 'replacing',
-           'write_atomic', 'writing', 'read_json', 'read_jsonl', 'Lock', 'is_held', 'prctl', 'die_with_parent', 'cores']
+           'write_atomic', 'writing', 'read_json', 'read_jsonl', 'Lock', 'is_held', 'prctl', 'die_with_parent',
+           'obey_parent', 'cores']
 
 # %% ../nbs/00_core.ipynb #eb27bd70
 import ctypes
@@ -13,6 +14,7 @@ import errno
 import fcntl
 import json
 import math
+import multiprocessing
 import os
 import platform
 import re
@@ -21,6 +23,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -145,7 +148,7 @@ def replacing(
     "Write a file under another name and rename it at the end of the block; nothing is left of it if the block fails."
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.tmp")
     try:
         yield temporary
         with open(temporary, "rb") as file:
@@ -357,6 +360,21 @@ def die_with_parent() -> None:
     prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     if os.getppid() != parent:  # it ended a moment ago
         os._exit(1)
+
+
+def obey_parent() -> None:
+    "Have SIGTERM end this process, one of multiprocessing's, if its parent sends it. A cluster sends it to all processes of a job, and there it is for the launcher alone."
+    if not hasattr(signal, "sigwaitinfo"):  # macOS
+        return
+    parent = multiprocessing.parent_process().pid
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def wait():
+        while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+            pass
+        os._exit(143)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 # %% ../nbs/00_core.ipynb #d768332d
 def _quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float:

@@ -27,11 +27,11 @@ from matplotlib.figure import Figure
 
 from .bench import had_company, method_words
 from .core import parse_rate, rate_name
-from .methods import colours_of, in_words, label_ends, words_of
+from .methods import colours_of, in_words, words_of
 from .netbench import step_ratio, step_seconds
 from .rscd import CLASSES, surface
 from rscd_nb.runs import (
-    FEWEST, Run, Setting, arms_table, brief, by_arm, epoch_to, epochs_frame, excluded_words, format_interval, gains, interval, paired, plain, points, seconds_to, settings, sharing_a_machine, targets, time_to_accuracy, top1_difference,
+    FEWEST, Run, Setting, brief, by_arm, epoch_to, epochs_frame, excluded_words, format_interval, gains, interval, paired, plain, points, seconds_to, settings, sharing_a_machine, targets, time_to_accuracy,
 )  # fmt: skip
 
 # %% ../nbs/71_findings.ipynb #78aa24dc
@@ -212,7 +212,7 @@ def draw_headline(
     ax.set(xlabel="training time (s)", ylabel="validation top-1 (%)", ylim=(0, high))
     if _spread(frame, "train_seconds") > 3:
         _log_axis(ax, frame["train_seconds"])
-    ax.set_xlim(right=(1.6 if ax.get_xscale() == "log" else 1.15) * frame["train_seconds"].max())
+    ax.set_xlim(right=(1.9 if ax.get_xscale() == "log" else 1.15) * frame["train_seconds"].max())
     for top1 in targets(runs) if marks is None else marks:
         ax.axhline(top1, color="0.4", lw=0.8, ls="--", zorder=0)
         ax.annotate(f"target {top1} %", (0.01, top1), xycoords=("axes fraction", "data"), fontsize=8, color="0.4", va="bottom")

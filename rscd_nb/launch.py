@@ -25,8 +25,8 @@ from loguru import logger
 import rscd_nb
 from .cluster import Cluster
 from .config import OWN, Config, save_config
-from .core import Lock, Stopped, UserError, cores, die_with_parent, expand, is_own, read_json, write_atomic, writing
-from .processes import Kernel, adopt, call, execute_notebook, obey_launcher, set_title, start_forkserver
+from .core import Lock, Stopped, UserError, cores, die_with_parent, expand, is_own, obey_parent, read_json, write_atomic, writing
+from .processes import Kernel, adopt, call, execute_notebook, set_title, start_forkserver
 
 # %% ../nbs/52_launch.ipynb #2285180a
 @contextmanager
@@ -182,9 +182,10 @@ def _worker(run_dir: str, environment: dict[str, str]) -> None:
     rank, run = int(os.environ["RANK"]), Path(run_dir)
     set_title(f"rscd rank {rank}")
     out = run / "notebooks" / f"rank{rank}.ipynb"
+    out.parent.mkdir(parents=True, exist_ok=True)  # there already, but the client of a network file system may remember that it was not
     with Lock(_lock_of(run, ".writers"), shared=True):
         kernel = Kernel(f"rscd kernel {rank}")  # it inherits the lock
-        obey_launcher()
+        obey_parent()
         try:
             with writing(out):
                 execute_notebook(NOTEBOOK, out, {"run_dir": run_dir}, show=rank == 0, kernel=kernel)
@@ -192,7 +193,7 @@ def _worker(run_dir: str, environment: dict[str, str]) -> None:
             os._exit(130)  # Ctrl-C: the launcher says it once
         except Exception as error:
             if getattr(error, "ename", "") != "Stopped":
-                if code := kernel.process.poll():  # Jupyter knows only that it died
+                if not (hasattr(error, "ename") or isinstance(error, UserError)) and (code := kernel.process.poll()):  # Jupyter knows only that it died
                     error = WorkerDied(f"worker {rank} (process {kernel.process.pid} on {platform.node()}) {_how_it_ended(code)}")
                 _note_failure(run, rank, error, out)
                 if getattr(error, "ename", "") == "PeerLost":
@@ -328,7 +329,10 @@ def _attempt(
             try:
                 start(str(run_dir), nproc)
             except (ChildFailedError, WorkerDied) as e:
-                raise _why(run_dir, e, patience) from None
+                why = _why(run_dir, e, patience)
+                if isinstance(why, WorkerDied) and os.path.exists(os.environ["RSCD_STOP_FILE"]):  # a restart would not know that it was asked to stop
+                    raise Stopped(f"stopped as asked ({why}); the same command goes on from the newest checkpoint in {run_dir}") from None
+                raise why from None
             if stopped():
                 raise Stopped(f"stopped as asked; the same command goes on from the last step, kept in {run_dir}")
     except SignalException as e:
@@ -344,7 +348,7 @@ def _why(run_dir: Path, error: Exception, patience: float) -> Exception:
     "The error of the worker where the failure began."
     if not isinstance(error, WorkerDied):
         rank, how = error.get_first_failure()
-        if not (run_dir / "log" / f"failure-rank{rank}.json").exists():
+        if not any((place / f"failure-rank{rank}.json").exists() for place in _places_of_notes(run_dir)):
             _note_failure(run_dir, rank, WorkerDied(f"worker {rank} (process {how.pid} on {platform.node()}) {_how_it_ended(how.exitcode)}"), run_dir / "notebooks" / f"rank{rank}.ipynb")
     until = time.monotonic() + patience
     while (failure := _first_failure(run_dir)) is None or failure["error"] == "PeerLost":
@@ -353,7 +357,7 @@ def _why(run_dir: Path, error: Exception, patience: float) -> Exception:
         time.sleep(0.1)
     if failure is None:
         return error if isinstance(error, WorkerDied) else WorkerDied(f"a worker of {run_dir} died without a word")
-    if failure["error"] in _PASSING:
+    if failure["error"] in _PASSING or failure["message"].startswith("DataLoader worker (pid"):
         return WorkerDied(failure["message"])
     if failure["error"] == "UserError":
         return UserError(failure["message"])

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from .config import Config
-from .core import UserError
+from .core import UserError, obey_parent
 from .dataset import Split
 from .images import look_into
 
@@ -243,6 +243,11 @@ def _collate(items: list):  # images (B, 3, size, size) uint8, labels (B,) or No
     return default_collate(good) if good else None, [p for _, bad in items for p in bad]
 
 # %% ../nbs/14_loader.ipynb #0215f92e
+def _obey(_: int) -> None:
+    "What a decoding process does first: the run goes on for a moment when a cluster asks all processes of a job to stop."
+    obey_parent()
+
+
 class TorchvisionLoader(Loader):
     "Decodes in DataLoader processes; runs anywhere."
 
@@ -251,7 +256,7 @@ class TorchvisionLoader(Loader):
             self._mean, self._std = (torch.tensor(x, device=self.device).mul(255).view(1, 3, 1, 1) for x in (MEAN, STD))
         batches = DataLoader(
             self.images, batch_sampler=self.keys(epoch, first), num_workers=self.threads, collate_fn=_collate, pin_memory=self.device.type == "cuda",
-            generator=torch.Generator(),  # from the global one it would draw a number, and an epoch begun twice would draw two
+            worker_init_fn=_obey, generator=torch.Generator(),  # from the global one it would draw a number, and an epoch begun twice would draw two
         )  # fmt: skip
         for batch in batches:
             if isinstance(batch, UserError):

@@ -21,13 +21,14 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing import Pipe, get_context
+from multiprocessing.connection import wait as first_of
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import cloudpickle
 
 from .config import Config
-from .core import UserError, parse_rate
+from .core import UserError, cores, obey_parent, parse_rate
 from .launch import WorkerDied, launch
 from .processes import call, start_forkserver
 
@@ -139,18 +140,23 @@ class Network:
 
     def _watch(self, processes: list[BaseProcess]) -> None:
         "Wait for all; when one fails, or this process is interrupted, end the others."
+        failed = []  # before any of them was told to end
+        running = True
         try:
-            while any(p.exitcode is None for p in processes) and not any(p.exitcode for p in processes):
+            while running and not failed:
                 time.sleep(0.05)
+                running = any(p.exitcode is None for p in processes)
+                failed = [(i, p.exitcode) for i, p in enumerate(processes) if p.exitcode]
         finally:
             for p in processes:
                 p.terminate()
             for p in processes:
                 p.join(10)
                 p.kill()
-        failed = [i for i, p in enumerate(processes) if p.exitcode > 0] or [i for i, p in enumerate(processes) if p.exitcode]
+                p.join()
         if failed:
-            raise WorkerDied(f"worker {failed[0]} in the emulated network ended with exit code {processes[failed[0]].exitcode}")
+            worker, code = min(failed, key=lambda ended: ended[1] < 0)
+            raise WorkerDied(f"worker {worker} in the emulated network ended with exit code {code}")
 
 # %% ../nbs/53_netlab.ipynb #9bfb89d1
 def _enter(keeper: int, who: int | str) -> None:
@@ -166,6 +172,7 @@ def _enter(keeper: int, who: int | str) -> None:
 def _answer(keeper: int, rank: int, pickled: bytes, result: Path, environment: dict[str, str]) -> None:
     "A process that `Network.run_workers` starts: call a function in a namespace, and keep what it returns."
     _enter(keeper, rank)
+    obey_parent()
     result.write_bytes(cloudpickle.dumps(call(pickled, environment)))
 
 
@@ -260,7 +267,8 @@ def _relay_of(net: Network, delay: float):  # raises UserError
     process = get_context("forkserver").Process(target=import_module("rscd_nb.netlab")._relay, args=(net.keeper, net.workers, delay, there), daemon=True)
     process.start()
     try:
-        if problem := here.recv() if here.poll(60) else "the process that delays frames did not start.":
+        first_of([here, process.sentinel], 600)
+        if problem := here.recv() if here.poll() else "the process that delays frames did not start.":
             raise UserError(problem)
         yield
     finally:
@@ -279,7 +287,7 @@ def train_in_network(
 
     def start(run_dir: str, nproc: int) -> None:
         here = import_module("rscd_nb.netlab")  # by a name that another process finds
-        threads = str(max(1, len(os.sched_getaffinity(0)) // nproc))
+        threads = str(max(1, cores() // nproc))
         with network(nproc, mbit) as net:
             net._watch([net.start(i, here._train, net.keeper, i, run_dir, RSCD_NETWORK=rate, OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", threads)) for i in range(nproc)])
 

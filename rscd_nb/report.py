@@ -121,15 +121,15 @@ def _keep_records(runs: list[Run], benches: list[Path], folder: Path) -> None:
     "The small part of each run that its report was made from, and of the benches; neither the machine's name nor its paths."
     for path in benches:
         write_atomic(folder / "bench" / path.name, path.read_bytes())
-    for old in folder.glob("*/record.json"):
-        shutil.rmtree(old.parent)
     machines = sorted({machine_of(run) for run in runs})
     for run in runs:
         record = {k: v for k, v in run.record.items() if k != "host"} | {"machine": f"machine {machines.index(machine_of(run)) + 1}"}
         record["config"] = record["config"] | {"data": record["config"]["data"] | {"root": record["data"]["name"], "preload": None}}
-        write_atomic(folder / record["run"] / "record.json", json.dumps(record) + "\n")
         epochs = (json.dumps({k: v for k, v in m.items() if k != "confusion"}) + "\n" for m in run.metrics if m["kind"] == "epoch")  # the last one's is in the record
         write_atomic(folder / record["run"] / "metrics.jsonl", "".join(epochs))
+        write_atomic(folder / record["run"] / "record.json", json.dumps(record) + "\n")
+    for old in set(folder.glob("*/record.json")) - {folder / run.record["run"] / "record.json" for run in runs}:  # last: the folder always holds whole records, of all runs
+        shutil.rmtree(old.parent, ignore_errors=True)
 
 # %% ../nbs/75_report.ipynb #e1952453
 def write_reports(
@@ -148,10 +148,11 @@ def write_reports(
     with tempfile.TemporaryDirectory(dir=out) as new:
         names = ("method", "results")
         sections = dict(zip(names, _execute_all([(ANALYSIS / f"{name}.ipynb", {"runs": str(runs)}, Path(new)) for name in names])))
-        for old in (out / "figures").glob("*.png"):  # of runs that are no longer there
-            old.unlink()
         for figure in Path(new).iterdir():
             write_atomic(out / "figures" / figure.name, figure.read_bytes())
+        for old in (out / "figures").glob("*.png"):
+            if not (Path(new) / old.name).exists():  # of runs that are no longer there
+                old.unlink(missing_ok=True)
     for name, text in sections.items():
         write_atomic(out / f"{name}.md", text)
     write_atomic(out / "report.html", to_html("\n".join(sections.values()), out))

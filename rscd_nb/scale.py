@@ -95,7 +95,7 @@ def _with_all(arms: dict[str, dict[int, list[Run]]], base: dict[int, list[Run]])
     if not losses:
         return []
     n = max(losses)
-    return [f"With {n} workers, averaging with all others at every step still costs {format_interval(losses[n], 1)} points: that part is not the topology's, but the price of local optimizers, or of mixing one step late."]
+    return [f"With {n} workers, averaging with all others at every step still costs {format_interval(losses[n], 1)} points: that part is not the topology's, but the price of local optimizers, or of gradients that are taken before mixing."]
 
 # %% ../nbs/72_scale.ipynb #49dd3b3e
 def scale_brief(
@@ -112,7 +112,7 @@ def scale_brief(
     *_, largest = workers = sorted(losses[first])
     sparse = [arm for arm in losses if arms[arm][largest][0].rule["topology"] != "complete"] if largest in losses[first] else []
     span = [float(np.mean(losses[arm][largest])) for arm in sparse]
-    rest = f"; over {len(span)} topologies that do not average all with all {min(span):.1f} to {max(span):.1f} with {largest}" * (len(span) > 1)
+    rest = f"; with {largest} the loss is {min(span):.1f} to {max(span):.1f} points, depending on the topology" * (len(span) > 1)
     seeds = min(len(d) for of_n in losses.values() for d in of_n.values())
     ends = [float(np.mean([run.record["final"]["top1"] for run in base[n]])) for n in (workers[0], largest)]
     return f"With {', '.join(map(str, workers))} workers {first} ends {', '.join(format_interval(losses[first][n], 1) for n in workers)} points of top-1 below All-Reduce at equal epochs ({seeds} seeds){rest}; All-Reduce itself goes from {ends[0]:.0f} to {ends[1]:.0f} %, as its steps get fewer. Rates grew with the square root of the batch, and were not tuned for each arm."

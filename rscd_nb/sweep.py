@@ -147,6 +147,7 @@ def run_side_by_side(
     environment = os.environ | {"OMP_NUM_THREADS": str(max(1, cores() // jobs))}
     (folder := expand(runs).absolute() / "sweeps").mkdir(parents=True, exist_ok=True)
     more = [word for override in sweep.overrides for word in ("--set", override)] + ["--network", network] * bool(network)
+    log_of = lambda i: folder / f"{sweep.path.stem}-{i}-{sweep.config(i).hash[:8]}.log"  # another sweep of this file may have other settings
     waiting, running, failed = list(cells), {}, []
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     bar = tqdm(total=len(cells), desc=sweep.path.stem, unit="run", smoothing=0)
@@ -155,7 +156,7 @@ def run_side_by_side(
             while waiting and len(running) < jobs:
                 i = waiting.pop(0)
                 command = [sys.executable, "-m", "rscd_nb.cli", "train", "--sweep", str(sweep.path), "--cell", str(i), "--nproc", str(nproc), "--runs", str(runs), *more]
-                with open(folder / f"{sweep.path.stem}-{i}.log", "w") as log:
+                with open(log_of(i), "w") as log:
                     running[i] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, preexec_fn=partial(prctl, 1, signal.SIGTERM))
             time.sleep(0.2)
             for i in [i for i, run in running.items() if run.poll() is not None]:
@@ -171,8 +172,7 @@ def run_side_by_side(
             run.wait()
         signal.signal(signal.SIGTERM, before)
     if failed:
-        log = folder / f"{sweep.path.stem}-{failed[0]}.log"
-        said = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("rscd: ")] or ["see its end"]
+        said = [line for line in log_of(failed[0]).read_text(errors="replace").splitlines() if line.startswith("rscd: ")] or ["see its end"]
         raise UserError(f"{len(failed)} of {len(cells)} runs failed, the first of them run {failed[0]} ({said[-1].removeprefix('rscd: ')}); their logs are in {folder}.")
 
 # %% ../nbs/55_sweep.ipynb #9ed726bf

@@ -53,7 +53,7 @@ class Topology:
         return reduce(lambda product, t: self.mixing_matrix(t) @ product, range(len(self.rounds)), np.eye(self.world_size))
 
     def spectral_gap(self) -> float:  # in [0, 1]; 1: consensus is reached exactly
-        "1 - (second-largest singular value of the period)^(1/period): a period shrinks the distance to the mean by (1 - gap)^period or more (Boyd et al. 2006)."
+        "1 - (second-largest singular value of the period)^(1/period): after a period the distance to the mean is at most (1 - gap)^period times what it was (Boyd et al. 2006)."
         deviation = self.period_matrix() - 1 / self.world_size
         return float(1 - np.linalg.norm(deviation, 2).clip(0, 1) ** (1 / len(self.rounds)))
 

@@ -35,7 +35,7 @@ PACKAGES = ("rscd-nb", "torch", "torchvision", "decent-dp", "nvidia-dali-cuda110
 # %% ../nbs/43_track.ipynb #cd25d8df
 def _git(*args: str) -> str | None:
     try:
-        return subprocess.run(["git", *args], cwd=Path(rscd_nb.__file__).parent, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        return subprocess.run(["git", "--no-optional-locks", *args], cwd=Path(rscd_nb.__file__).parent, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None  # no git, or not a checkout: the record says null
 

@@ -55,6 +55,7 @@ for ((attempt = 0; ; attempt++)); do
     srun --export=ALL --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --cpus-per-task="$cpus" --wait=60 \
         bash -c "$on_node" "$rscd" "$died" "${what[@]}" --slurm --nproc "$workers" "$@"
     code=$?
+    ls "${died%/*}" &>/dev/null # a network file system asks its server anew
     [[ -e "$died" && $attempt -lt ${RSCD_RESTARTS:-3} ]] || break
     echo "rscd: all workers start again from the newest checkpoint ($((attempt + 1)) of ${RSCD_RESTARTS:-3} restarts)" >&2
 done
