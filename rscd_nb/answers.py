@@ -164,7 +164,7 @@ def whole_sentence(
         return ""
     arm, more = min(seconds, key=seconds.get), float(np.median(rest))
     ratio = lambda extra: brief((seconds["All-Reduce"] + extra) / (seconds[arm] + extra))
-    return f"To the end of training, {arm} is {ratio(0)} times as fast as All-Reduce; with start-up and scoring, which take {more:.0f} s more (median of the runs that had the machine to themselves), {ratio(more)} times."
+    return f"To the end of training, {arm} is {ratio(0)} times as fast as All-Reduce; with start-up and scoring, which take {more:.0f} s more (median of undisturbed runs), {ratio(more)} times."
 
 
 def draw_bandwidth(
