@@ -600,7 +600,7 @@ def save_answer(
 def training_half(
     arm: Arm,  # the recommended one
 ) -> str:  # TOML
-    "What the arm's runs were trained with, for real workers: without simulation and seed."
+    "The settings of the arm's runs, for real workers: without simulation and seed."
     used = {key: value for key, value in arm.runs[0].record["config"]["train"].items() if key in TrainConfig.model_fields and key not in ("simulate", "seed", "wandb", "workers_per_node")}
     return f"# {arm.name}, as rscd advise recommends it, with the settings of its runs\n" + tomli_w.dumps({"name": used["name"]} | TrainConfig.model_validate(used).model_dump(mode="json", exclude_none=True, exclude_defaults=True))
 

@@ -244,7 +244,7 @@ def _collate(items: list):  # images (B, 3, size, size) uint8, labels (B,) or No
 
 # %% ../nbs/14_loader.ipynb #0215f92e
 def _obey(_: int) -> None:
-    "What a decoding process does first: the run goes on for a moment when a cluster asks all processes of a job to stop."
+    "Run first in a decoding process: the run goes on for a moment when a cluster asks all processes of a job to stop."
     obey_parent()
 
 

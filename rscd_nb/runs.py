@@ -344,7 +344,7 @@ def excluded(
 def excluded_words(
     values: list[float],  # paired differences, points
 ) -> str:  # for the end of a bracket
-    "What the 95 % interval excludes."
+    "The loss or gain that the 95 % interval excludes."
     mean, half = interval(values)
     return "; any loss is excluded" if mean > half else f"; a loss of more than {excluded(values)} points is excluded"
 
