@@ -602,7 +602,8 @@ def training_half(
 ) -> str:  # TOML
     "The settings of the arm's runs, for real workers: without simulation and seed."
     used = {key: value for key, value in arm.runs[0].record["config"]["train"].items() if key in TrainConfig.model_fields and key not in ("simulate", "seed", "wandb", "workers_per_node")}
-    return f"# {arm.name}, as rscd advise recommends it, with the settings of its runs\n" + tomli_w.dumps({"name": used["name"]} | TrainConfig.model_validate(used).model_dump(mode="json", exclude_none=True, exclude_defaults=True))
+    said = {key: used[key] for key in ("name", "model", "strategy", "optimizer", "lr")}  # even where it is the default
+    return f"# {arm.name}, as rscd advise recommends it, with the settings of its runs\n" + tomli_w.dumps(said | TrainConfig.model_validate(used).model_dump(mode="json", exclude_none=True, exclude_defaults=True))
 
 
 def answer_text(
