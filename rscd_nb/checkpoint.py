@@ -155,7 +155,9 @@ def save_model(
     cfg: Config,  # what it was trained with
     classes: tuple[str, ...],  # in the order of its outputs
 ) -> Path:
-    "Write the averaged model with what is needed to rebuild it."
+    "Write the averaged model with what is needed to rebuild it. One worker does it."
+    for unfinished in (run_dir / "checkpoints").glob(".model.pt.*.tmp"):  # of an attempt that was killed while it wrote
+        unfinished.unlink(missing_ok=True)
     state = {"weights": model.state_dict(), "classes": list(classes), "train": cfg.train.model_dump(mode="json")}
     return save(run_dir / "checkpoints" / "model.pt", state)
 
