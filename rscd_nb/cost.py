@@ -274,7 +274,7 @@ def draw_rho():
     import numpy as np
 
     rhos = np.geomspace(0.01, 100, 200)
-    ax = plt.subplots(figsize=(8, 4), layout="constrained", facecolor="white")[1]
+    ax = plt.subplots(figsize=(8, 4.6), layout="constrained", facecolor="white")[1]
     colours = colours_of({name: rule["strategy"] for name, rule in RULES.items()})
     for name, rule in RULES.items():
         curve = over_rho(rule, rhos)
@@ -287,6 +287,6 @@ def draw_rho():
         for method, rule in RULES.items():
             ax.plot(rho(*known), step_seconds(rule, machines, _message(rule, weights)) / machines.compute, marker="o", ms=4, color=colours[method], mec="white", mew=0.5, zorder=4)
         ax.annotate(name, (rho(*known), 0.97), (-3, 0), xycoords=("data", "axes fraction"), textcoords="offset points", rotation=90, va="top", ha="right", fontsize=7, color="0.3", bbox={"fc": "white", "ec": "none", "pad": 1, "alpha": 0.8})
-    ax.set(xscale="log", yscale="log", xlim=(rhos[0], rhos[-1]), ylim=(0.9, 120), xlabel=r"$\rho$: time of All-Reduce's bytes / time of computing", ylabel="time of a step / time of computing")
+    ax.set(xscale="log", yscale="log", xlim=(rhos[0], rhos[-1]), ylim=(0.9, 1000), xlabel=r"$\rho$: time of All-Reduce's bytes / time of computing", ylabel="time of a step / time of computing")
     ax.grid(alpha=0.3)
     return ax

@@ -569,11 +569,11 @@ def skew_gap(
 
 
 def _by_split(pairs: list[tuple[Run, Run]]) -> str:
-    "A difference with its interval, and the mean of each split."
-    splits = sorted({b.setting.partition_seed for _, b in pairs})
-    means = [np.mean(gains([(a, b) for a, b in pairs if b.setting.partition_seed == split])) for split in splits]
-    by_split = f" of {len(splits)} splits: {', '.join(f'{mean:+.1f}' for mean in means)}" * (len(splits) > 1)
-    return f"{points(*interval(split_gains(pairs)))} points ({len(pairs)} pairs{by_split})"
+    "A difference with its interval, what both ended at, and the rates."
+    splits = {b.setting.partition_seed for _, b in pairs}
+    base, own = (_of_splits(some, [run.record["final"]["top1"] for run in some]) for some in zip(*pairs))
+    rates = dict.fromkeys(f"{run.rule['lr']:g}" for run in pairs[0])
+    return f"{points(*interval(split_gains(pairs)))} points ({np.mean(base):.1f} to {np.mean(own):.1f} %, rate{'s' * (len(rates) > 1)} {' and '.join(rates)}; {len(pairs)} pairs{f' of {len(splits)} splits' * (len(splits) > 1)})"
 
 
 def remedy_table(
@@ -714,7 +714,7 @@ def source_sentence(
     if any(map(math.isnan, (gossip, wire, rival))):
         return ""
     sent = {method_words(bench["methods"][row["method"]]): row["theory"] for row in bench["rows"]}
-    return f"A step of Gossip in full precision is {brief(gossip)} times faster than one of All-Reduce, and two-bit messages make it {brief(wire)} times faster again. Against PowerSGD 4, All-Reduce with compressed gradients, {brief(rival)} times are left; a step of Gossip int2 sends {brief(sent['Gossip int2'] / sent['PowerSGD 4'])} times as much as one of PowerSGD." + (f" A step of Gossip int2 ATC takes {brief(atc)} times as long as one of Gossip int2." if not math.isnan(atc := step_ratio(bench, "Gossip int2 ATC", "Gossip int2", mbit)) else "")
+    return f"A step of Gossip in full precision is {brief(gossip)} times faster than one of All-Reduce, and two-bit messages make it {brief(wire)} times faster again. Against PowerSGD 4, All-Reduce with compressed gradients, {brief(rival)} times are left; a step of Gossip int2 sends {brief(sent['Gossip int2'] / sent['PowerSGD 4'])} times as much as one of PowerSGD." + (f" A step of Gossip int2 ATC takes {brief(atc)} times as long as one of Gossip int2, in {bench['model']}." if not math.isnan(atc := step_ratio(bench, "Gossip int2 ATC", "Gossip int2", mbit)) else "")
 
 # %% ../nbs/71_findings.ipynb #a48f209b
 def wire_sentence(

@@ -101,7 +101,7 @@ def _with_all(arms: dict[str, dict[int, list[Run]]], base: dict[int, list[Run]])
 def scale_brief(
     family: list[Run],  # as `scale_families` gives
 ) -> str:
-    "Losses against All-Reduce of the first topology and the range of the others, for every number of workers with enough seeds."
+    "Losses against All-Reduce of the first topology for every number of workers with enough seeds, and the range of all with the most."
     arms = _by_workers(family)
     base = arms.pop("All-Reduce", {})
     losses = {arm: {n: d for n, members in of_n.items() if len(d := _losses(members, base.get(n, []))) >= FEWEST} for arm, of_n in arms.items()}
@@ -110,12 +110,11 @@ def scale_brief(
         return ""
     first = next(iter(losses))
     *_, largest = workers = sorted(losses[first])
-    sparse = [arm for arm in losses if arms[arm][largest][0].rule["topology"] != "complete"] if largest in losses[first] else []
-    span = [float(np.mean(losses[arm][largest])) for arm in sparse]
-    rest = f"; with {largest} the loss is {min(span):.1f} to {max(span):.1f} points, depending on the topology" * (len(span) > 1)
+    span = sorted((float(np.mean(of_n[largest])), arms[arm][largest][0].rule["topology"]) for arm, of_n in losses.items() if largest in of_n)
+    rest = f"; with {largest} the loss is {span[0][0]:.1f} ({span[0][1]}) to {span[-1][0]:.1f} points ({span[-1][1]})" * (len(span) > 1)
     seeds = min(len(d) for of_n in losses.values() for d in of_n.values())
     ends = [float(np.mean([run.record["final"]["top1"] for run in base[n]])) for n in (workers[0], largest)]
-    return f"With {', '.join(map(str, workers))} workers {first} ends {', '.join(format_interval(losses[first][n], 1) for n in workers)} points of top-1 below All-Reduce at equal epochs ({seeds} seeds){rest}; All-Reduce itself goes from {ends[0]:.0f} to {ends[1]:.0f} %, as its steps get fewer. Rates grew with the square root of the batch, and were not tuned for each arm."
+    return f"With {', '.join(map(str, workers))} workers {first} ends {', '.join(format_interval(losses[first][n], 1) for n in workers)} points of top-1 below All-Reduce at equal epochs ({seeds} seeds){rest}; All-Reduce itself goes from {ends[0]:.0f} to {ends[1]:.0f} %, with fewer steps. Rates grew with the square root of the batch, and were not tuned for each arm."
 
 # %% ../nbs/72_scale.ipynb #57b5f6b7
 def draw_scale(
@@ -128,11 +127,11 @@ def draw_scale(
     colours = colours_of({arm: next(iter(of_n.values()))[0].rule["strategy"] for arm, of_n in arms.items()})
     ends = []
     for k, ((arm, of_n), colour, mark) in enumerate(zip(arms.items(), colours.values(), "osD^vPX*" * 3)):
-        at = [n * 2 ** (0.06 * (k - len(arms) / 2)) for n in of_n]
+        at = [n * 2 ** (0.06 * (k - len(arms) / 2)) for n in of_n]  # dots side by side, to be seen
         tops = [[run.record["final"]["top1"] for run in members] for members in of_n.values()]
         ax.plot([x for x, some in zip(at, tops) for _ in some], [top1 for some in tops for top1 in some], ls="none", marker=mark, ms=4, alpha=0.6, color=colour)
-        ax.plot(at, list(map(np.mean, tops)), lw=1.5, color=colour)
-        ends.append((at[-1], np.mean(tops[-1]), arm, colour))
+        ax.plot(list(of_n), list(map(np.mean, tops)), lw=1.5, color=colour)
+        ends.append((max(of_n), np.mean(tops[-1]), arm, colour))
     workers = sorted({n for of_n in arms.values() for n in of_n})
     ax.set_xscale("log")
     ax.set_xticks(workers, workers)
