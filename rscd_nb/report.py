@@ -247,4 +247,5 @@ def write_readme(
     here = os.path.relpath(reports, readme.parent)
     for old, new in (("](figures/", f"]({here}/figures/"), ("](analysis/method.ipynb)", f"]({here}/method.md)"), ("](analysis/results.ipynb)", f"]({here}/results.md)")):
         page = page.replace(old, new)
+    page = re.sub(r"!\[([^\n]+)\]\((\S+)\)\n\n\*\1\*", lambda m: f"![{re.split('[;.] ', m[1])[0]}]({m[2]})\n\n*{m[1]}*", page)  # what is read aloud is not said twice
     write_atomic(readme, page)

@@ -127,7 +127,7 @@ def draw_scale(
     colours = colours_of({arm: next(iter(of_n.values()))[0].rule["strategy"] for arm, of_n in arms.items()})
     ends = []
     for k, ((arm, of_n), colour, mark) in enumerate(zip(arms.items(), colours.values(), "osD^vPX*" * 3)):
-        at = [n * 2 ** (0.06 * (k - len(arms) / 2)) for n in of_n]  # dots side by side, to be seen
+        at = [n * 2 ** (0.03 * (k - len(arms) / 2)) for n in of_n]  # dots side by side, to be seen
         tops = [[run.record["final"]["top1"] for run in members] for members in of_n.values()]
         ax.plot([x for x, some in zip(at, tops) for _ in some], [top1 for some in tops for top1 in some], ls="none", marker=mark, ms=4, alpha=0.6, color=colour)
         ax.plot(list(of_n), list(map(np.mean, tops)), lw=1.5, color=colour)
