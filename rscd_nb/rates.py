@@ -188,7 +188,8 @@ def draw_rates(
     "Left: mean top-1 against the learning rate. Right: the difference to All-Reduce with its 95 % interval, a dot for each seed."
     methods, rows = methods_of(family), comparisons(family)
     colours = colours_of({m.name: next(iter(m.rates.values()))[0].rule["strategy"] for m in methods})
-    fig, (left, right) = plt.subplots(1, 2, figsize=(10.5, 2.2 + 0.34 * max(6, len(rows))), layout="constrained")
+    beyond = max(0, max(len(method.name) for method in methods) - 26)  # letters of the longest name that the usual width has no room for
+    fig, (left, right) = plt.subplots(1, 2, figsize=(10.5 + 0.15 * beyond, 2.2 + 0.34 * max(6, len(rows))), layout="constrained")
     for method, mark in zip(methods, "osD^vPX*" * 3):
         rates = sorted(method.rates)
         left.plot(rates, [method.tried(r) for r in rates], marker=mark, ms=5, lw=1.5, color=colours[method.name])
