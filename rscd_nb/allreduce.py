@@ -167,7 +167,7 @@ class AllReduce(Parallel):
             raise UserError(f"train.sync_every {cfg.sync_every} with allreduce averages models in fp32; set train.wire=fp32 or train.sync_every=1.")
         if cfg.sync_every > 1 and cfg.second_moment == "shared":
             raise UserError(f"train.sync_every {cfg.sync_every} with allreduce averages models alone, not second moments; set train.second_moment=local, or train.strategy=gossip.")
-        if cfg.wire in ROUNDED and cfg.precision == "fp16":
+        if cfg.wire in (*ROUNDED, "lowrank") and cfg.precision == "fp16":
             raise UserError(f"train.wire {cfg.wire} with allreduce carries errors from step to step, and fp16 scales each step anew; set train.precision to fp32 or bf16.")
 
     def __init__(self, model, cfg, steps_per_epoch, world):

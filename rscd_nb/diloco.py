@@ -48,16 +48,14 @@ class DiLoCo(Gossip):
         runs = _fill(named, size_mb / self.cfg.fragments)
         return [(run, k * self.cfg.sync_every // len(runs)) for k, run in enumerate(runs)]
 
-    def _is_due(self, bucket, steps: int) -> bool:
-        return steps % self.cfg.sync_every == bucket.phase
-
     @property
     def _just_in_time(self):
         return not self.cfg.overlap
 
     def mix(self, bucket):
         "Take the outer step, if its exchange has had its time."
-        if not bucket.pending or self.cfg.overlap and not self._is_due(bucket, self.steps - self.cfg.overlap):
+        age = (self.steps - bucket.phase - 1) % self.cfg.sync_every + 1  # of the exchange, in steps; a step that fp16 left out counts, too
+        if not bucket.pending or age < self.cfg.overlap:
             return
         bucket.pending.wait()
         change, memory, cfg = self._mean_change(bucket), bucket.memory, self.cfg
@@ -78,7 +76,7 @@ class DiLoCo(Gossip):
 
     def send(self, bucket):
         "Start to exchange the change since the latest outer step, if the bucket's phase has come."
-        if not self._is_due(bucket, self.steps):
+        if self.steps % self.cfg.sync_every != bucket.phase:
             return
         change = bucket.wire.keeps * bucket.memory["left out"] + bucket.memory["shared"] - bucket.flat
         message = bucket.wire.encode(change, [torch.zeros_like(change)], 0)

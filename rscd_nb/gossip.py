@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import torch
 import torch.distributed as dist
 from loguru import logger
-from torch import Tensor
+from torch import Tensor, nn
 from torch.profiler import record_function
 
 from .allreduce import ring_factor
@@ -185,6 +185,22 @@ def _in_ready_order(parallel: Parallel) -> list[tuple[str, Tensor]]:
     dist.broadcast_object_list(shared := [order], 0)
     return [(n, named[n]) for n in shared[0]]
 
+
+def _used_by(parallel: Parallel) -> dict[nn.Module, list[Tensor]]:
+    "The parameters of each module that a forward pass calls: its own, and those of submodules that it uses without a call, as attention does."
+    model, crop, called = parallel.model, parallel.cfg.crop, set()
+    hooks = [module.register_forward_pre_hook(lambda module, _: called.add(module)) for module in model.modules()]
+    model.eval()
+    parallel(torch.zeros(2, 3, crop, crop, device=parallel.world.device))
+    model.train()
+    for hook in hooks:
+        hook.remove()
+
+    def used(module: nn.Module) -> list[Tensor]:
+        return [*module.parameters(recurse=False), *(p for child in module.children() if child not in called for p in used(child))]
+
+    return {module: used(module) for module in called}
+
 # %% ../nbs/37_gossip.ipynb #255c1b35
 class _BucketWise(Parallel):
     "Training in which each bucket is stepped as soon as its gradients are there."
@@ -310,10 +326,10 @@ class Gossip(_BucketWise):
         return self.cfg.order == "atc"
 
     def _take_in_just_in_time(self) -> None:
-        "From now on, have each module take in the messages for its own parameters before its forward pass."
+        "From now on, have each module take in the messages for the parameters that it uses before its forward pass."
         bucket_of = {p: bucket for bucket in self.buckets for p in bucket.params}
-        for module in self.model.modules():
-            if mine := {bucket_of[p] for p in module.parameters(recurse=False) if p in bucket_of}:
+        for module, params in _used_by(self).items():
+            if mine := {bucket_of[p] for p in params if p in bucket_of}:
                 self._hooks.append(module.register_forward_pre_hook(lambda *_, mine=mine: self._mix_all(mine)))
 
     @torch.no_grad()
@@ -369,8 +385,7 @@ class Gossip(_BucketWise):
 
     def _step_bucket(self, bucket: Bucket) -> None:
         with record_function("step/update"):
-            if not self._just_in_time:
-                self.mix(bucket)
+            self.mix(bucket)  # just in time, nothing is pending any more, unless no module that uses the bucket was called
             self.update(bucket)
             if not self._together:
                 self.send(bucket)

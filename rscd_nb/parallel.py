@@ -33,7 +33,7 @@ def average_(
     tensors: list[Tensor],  # floating point; overwritten by their mean over all workers
 ) -> None:
     "Average tensors over the workers in one message per dtype."
-    for dtype in {t.dtype for t in tensors}:
+    for dtype in dict.fromkeys(t.dtype for t in tensors):  # in the same order on all workers
         group = [t for t in tensors if t.dtype == dtype]
         flat = torch.cat([t.flatten() for t in group])
         with record_function("step/waiting"):

@@ -357,7 +357,7 @@ def memory_needed(
     cfg: TrainConfig,  # names strategy, wire, topology, optimizer and the number of workers
 ) -> int:  # bytes, activations left out
     "Memory of the simulated workers' weights, moments, messages and wire states."
-    size = lay_out([p for p in model.parameters() if p.requires_grad])[1]
+    pieces, size = lay_out([p for p in model.parameters() if p.requires_grad])
     weights, moments, n = 4 * size, 4 * size * MOMENTS[cfg.optimizer], cfg.simulate
     kind = simulation(cfg)
     if kind is SimulatedAllReduce:
@@ -365,7 +365,7 @@ def memory_needed(
     if kind is SimulatedLocalSGD:
         return n * (2 * weights + moments) + weights
     engine = strategy if issubclass(strategy := find_strategy(cfg.strategy), Gossip) else Gossip  # which simulates decent-dp, too
-    wire, zeros = find_wire(cfg.wire)(lay_out(list(model.parameters()))[0], cfg), torch.zeros(size)
+    wire, zeros = find_wire(cfg.wire)(pieces, cfg), torch.zeros(size)
     message = wire.encode(zeros, wire.initial_state(zeros, 2, 0), 0).nbytes
     groups = engine.groups_of(engine.topology_of(cfg, n, cfg.workers_per_node or n), 0)
     kept = sum(t.nbytes for g in groups for t in wire.initial_state(zeros, len(g), 0))

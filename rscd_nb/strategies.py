@@ -49,6 +49,8 @@ def make_parallel(
     steps_per_epoch: int,  # for the schedule
     world: World,  # this process among the workers
 ) -> Parallel:
-    "The configured strategy around a model. A worker alone has no peers: where a strategy needs two workers, All-Reduce takes its place."
+    "The configured strategy around a model. A worker alone sends nothing: where a strategy needs two workers, All-Reduce in fp32 takes its place."
     strategy = find_strategy(cfg.strategy)
-    return (strategy if world.size >= strategy.min_workers else AllReduce)(model, cfg, steps_per_epoch, world)
+    if world.size < strategy.min_workers:
+        return AllReduce(model, cfg.model_copy(update={"wire": "fp32"}), steps_per_epoch, world)
+    return strategy(model, cfg, steps_per_epoch, world)

@@ -74,12 +74,15 @@ def plan(
 # %% ../nbs/44_train.ipynb #dc2cb9b8
 def _try_shapes(cfg: TrainConfig, n_classes: int, local_batch: int) -> None:
     "Pass images without content through the model, which costs nothing, to see whether it takes their size."
-    for training, side in ((True, cfg.crop), (False, cfg.val_crop)):
+    part = local_batch // cfg.accumulate  # of a step's images: a pass of training
+    recalibration = [("BatchNorm's recalibration", True, local_batch, cfg.val_crop)] * bool(cfg.bn_images)
+    for purpose, training, images, side in (("training", True, part, cfg.crop), *recalibration, ("scoring", False, local_batch, cfg.val_crop)):
         try:
             model = make_model(cfg, n_classes).to("meta").train(training)
-            out = model(torch.empty(local_batch, 3, side, side, device="meta"))
+            out = model(torch.empty(images, 3, side, side, device="meta"))
         except (AssertionError, RuntimeError, ValueError) as e:
-            raise UserError(f"train.model {cfg.model} does not take {local_batch} images a worker of {side} pixels ({str(e).splitlines()[0]}); change crop, batch_size or model.") from None
+            settings = "crop, batch_size, accumulate or model" if purpose == "training" else "val_crop, batch_size or model"
+            raise UserError(f"train.model {cfg.model} does not take {images} images a worker of {side} pixels, for {purpose} ({str(e).splitlines()[0]}); change {settings}.") from None
         if not isinstance(out, torch.Tensor):
             raise UserError(f"train.model {cfg.model} has more than one output; choose a classifier with one, such as resnet18.")
 

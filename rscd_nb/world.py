@@ -138,7 +138,11 @@ def process_group(
         if world.size > 1 and (why := _why_no_message(e, store, world, wait, naming)):
             raise why from e
         raise
-    dist.destroy_process_group()
+    finally:
+        if world.size == 1 and dist.is_initialized():  # whatever happened: nobody waits for this worker, and the process may train again
+            dist.destroy_process_group()
+    if world.size > 1:
+        dist.destroy_process_group()
 
 # %% ../nbs/32_world.ipynb #6d1cae3a
 @contextmanager
