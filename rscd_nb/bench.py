@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['METHODS', 'TICK', 'COMPANY', 'Rate', 'Workers', 'Model', 'Crop', 'Batch', 'Out', 'method_words', 'set_up',
-           'interleaved', 'clock', 'slowest', 'time_steps', 'circumstances', 'had_company', 'company', 'save_bench',
-           'chosen', 'numbers']
+           'check_methods', 'interleaved', 'clock', 'slowest', 'time_steps', 'circumstances', 'had_company', 'company',
+           'save_bench', 'chosen', 'numbers']
 
 # %% ../nbs/60_bench.ipynb #3534939d
 import gc
@@ -32,6 +32,7 @@ from .parallel import Parallel
 from .simulate import Alone
 from .strategies import make_parallel
 from .track import provenance
+from .train import check_shapes, check_training
 from .world import World
 
 # %% ../nbs/60_bench.ipynb #030df6b8
@@ -83,6 +84,22 @@ def set_up(
     return parallel, images.to(world.device, memory_format=torch.channels_last), labels.to(world.device)
 
 # %% ../nbs/60_bench.ipynb #24b893e7
+def check_methods(
+    methods: dict[str, dict],  # part of METHODS
+    base: dict,  # of the training configuration, the same for all methods
+    workers: int,  # in all
+    classes: int = 27,  # outputs of the model
+) -> None:  # raises UserError
+    "Refuse, before any worker starts, what `set_up` could not do."
+    for name, method in methods.items():
+        if method["strategy"] != "none":
+            try:
+                check_training(TrainConfig(**base | method), workers, workers)
+            except UserError as e:
+                raise UserError(f"{name} cannot be timed: {e}") from None
+    check_shapes(TrainConfig(**base), classes, base["batch_size"] // workers)
+
+
 def interleaved(
     methods: list[str],  # the floor first
     block: int,  # number of the round, from 0

@@ -20,7 +20,7 @@ import pandas as pd
 from PIL import Image
 
 from .core import UserError, write_atomic
-from .dataset import FLAT, SPLITS, RoadData, facts_of, for_all_files, manifest, read_dataset, said_of_all, _data_set
+from .dataset import FLAT, SPLITS, RoadData, facts_of, for_all_files, manifest, read_dataset, said_of_all, _data_set, _homes, _visible
 from .images import SIZE
 from .partition import shortened
 from .rscd import is_rscd
@@ -65,6 +65,7 @@ class Problems:
     odd: dict[str, list[str]]  # what is unusual about files that can be used -> their paths
     twins: list[list[tuple[str, str]]]  # groups of equal files: (split, path)
     refusal: str  # why a run would not take the folder, bad files apart; empty: it would
+    beside: list[str]  # paths of files beside the class folders, which no run reads
 
     @property
     def leaks(self) -> list[list[tuple[str, str]]]:
@@ -133,7 +134,12 @@ def check_dataset(
     counts = pd.crosstab(files["label"], files["split"], values=files["problem"] == "", aggfunc="sum").fillna(0).astype(int)
     counts = counts.reindex(columns=[s for s in SPLITS if s in counts]).set_axis([facts["classes"][i] for i in counts.index])
     bad = files[files["problem"] != ""]
-    return Problems(root, _layout(files, facts, good), counts, list(zip(bad["path"], bad["problem"])), _oddities(good, facts), _twins(root, good), refusal)
+    return Problems(root, _layout(files, facts, good), counts, list(zip(bad["path"], bad["problem"])), _oddities(good, facts), _twins(root, good), refusal, _beside(root))
+
+
+def _beside(root: Path) -> list[str]:
+    "Files in a split that has class folders, but in none of them."
+    return [f"{home}/{e.name}" for home in _homes(root).values() if home not in FLAT.values() for e in _visible(root / home) if not e.is_dir()]
 
 # %% ../nbs/16_check.ipynb #14274b59
 def _bar(count: int, most: int, width: int = 30) -> str:
@@ -178,10 +184,12 @@ def problems_text(
     for title, groups in (("in more than one split: a model would be scored on what it has seen", found.leaks), ("within one split", [g for g in found.twins if g not in found.leaks])):
         if groups:
             lines += [f"{len(groups)} photograph{'s are' if len(groups) > 1 else ' is'} there twice or more {title}", _some([" = ".join(path for _, path in g) for g in groups], most)]
+    if found.beside:
+        lines += [f"{_files(len(found.beside))} in no class folder, so that no run reads {'it' if len(found.beside) == 1 else 'them'}:", _some(found.beside, min(most, 5))]
     if found.refusal:
         lines.append(found.refusal)
     if found.clean:
-        lines.append("nothing is wrong")
+        lines.append("nothing else is wrong" if found.beside else "nothing is wrong")
     return "\n".join(lines)
 
 # %% ../nbs/16_check.ipynb #286aa3ec

@@ -19,7 +19,7 @@ import typer.main
 from loguru import logger
 
 from .config import load_config
-from .core import Stopped, UserError, cores, expand
+from .core import Stopped, UserError, check_folder, cores, expand, parse_rate
 from .processes import Unfailing, start_forkserver
 
 # %% ../nbs/80_cli.ipynb #6ccb5f03
@@ -103,6 +103,7 @@ def convert(
 # %% ../nbs/80_cli.ipynb #9e6eedc6
 @app.command()
 def train(
+    context: typer.Context,
     data: Annotated[Path, typer.Option(parser=expand, help="TOML file of the data half.")] = Path("config/data/synthetic.toml"),
     train: Annotated[Path, typer.Option(parser=expand, help="TOML file of the training half.")] = Path("config/train/quick_decent.toml"),
     nproc: Annotated[int, typer.Option(help="Workers on this machine, or on each node of the job.", min=1)] = 4,
@@ -113,7 +114,7 @@ def train(
     network: Annotated[Optional[str], typer.Option(metavar="SPEED", help="Train in an emulated network: 100mbit, 1gbit, ... (needs Linux with user namespaces or root, and iproute2).")] = None,
     slurm: Annotated[bool, typer.Option("--slurm", help="This is one node's launcher in a Slurm job; slurm/launch.sh starts it so.")] = False,
     sweep: Annotated[Optional[Path], typer.Option(parser=expand, help="Instead of --data and --train: a sweep's file.")] = None,
-    cell: Annotated[int, typer.Option(help="Which of the sweep's runs, from 0.", min=0)] = 0,
+    cell: Annotated[int, typer.Option(help="With --sweep: which of its runs, from 0.", min=0)] = 0,
 ):
     """Train once with several workers on this machine. An interrupted run goes on when the same command is given again. SIGTERM, SIGUSR1 and the closing of the terminal (SIGHUP) stop a run after saving it; under nohup it outlives the terminal.
 
@@ -132,6 +133,9 @@ def train(
     from rscd_nb.netlab import train_in_network
     from rscd_nb.sweep import load_sweep
 
+    unused = ("data", "train") if sweep else ("cell",)
+    if given := [name for name in unused if context.get_parameter_source(name).name == "COMMANDLINE"]:
+        raise UserError(f"--{given[0]} does not go with --sweep, whose file names data and training halves; leave one out." if sweep else "--cell chooses among the runs of a sweep; give its file with --sweep.")
     overrides = (*(set or ()), *([f"train.simulate={simulate}"] if simulate else []))
     cfg = load_sweep(sweep, overrides).config(cell) if sweep else load_config(data, train, overrides)
     if cfg.train.simulate and (network or slurm):
@@ -178,6 +182,8 @@ def sweep_command(
 
     if network and (slurm or jobs > 1):
         raise UserError("runs in an emulated network take turns on this machine: leave out --slurm and --jobs, or --network.")
+    if network:
+        parse_rate(network)
     this, report = load_sweep(file, tuple(set or ())), report or runs / "report"
     nodes, per_node = workers_of(slurm) if slurm else (1, nproc)
     done = [finished(this.config(i), nodes * per_node, runs, network) for i in range(len(this))]
@@ -192,6 +198,9 @@ def sweep_command(
         raise UserError(f"simulated workers share one process and need no network: leave out --network, or train.simulate in {file}.")
     if slurm:
         return print(submit(this, todo, slurm, runs, report, account) if todo else f"all {len(this)} runs have finished; nothing is submitted")
+    this.check_data(nproc)
+    check_folder(runs, "--runs")
+    check_folder(report, "--report")
     if jobs > 1:
         run_side_by_side(this, todo, jobs, nproc, runs)
     else:
@@ -225,7 +234,7 @@ def study_command(
 ):
     """Answer a list of questions: run the sweeps and benches that each needs and that have no record yet. Stop it at any time; the same command goes on.
 
-    A question's file names its sweeps (config/sweep), its benches and the margin below which a loss is called none. Times are measured on a quiet machine only, and those of a slow network need root and iproute2: what is not possible now is said in a sentence, and the rest goes on.
+    A question's file names its sweeps (config/sweep), its benches and the margin below which a loss is called none. Times are measured on a quiet machine only, and those of a slow network need iproute2, and root or user namespaces: what is not possible now is said in a sentence, and the rest goes on.
 
     Examples:
 
@@ -233,7 +242,7 @@ def study_command(
 
     rscd study --only 5 --jobs 2
 
-    sudo rscd study --only 3 --only 7
+    rscd study --only 3 --only 7
     """
     from rscd_nb.study import load_both, load_study, run_study, study_table
 
@@ -280,6 +289,8 @@ def report(
     from rscd_nb.report import write_readme, write_reports
 
     out = out or runs / "report"
+    if readme:
+        check_folder(readme.absolute().parent, "--readme")
     write_reports(runs, out)
     if readme:
         write_readme(out, readme)
@@ -312,6 +323,7 @@ def advise_command(
 
     machines, benched = cluster_from(cluster, {"compute": compute, "bandwidth": bandwidth, "latency": latency, "nodes": nodes, "per_node": per_node})
     found = load_runs(runs)
+    check_folder(out or runs / "advice")
     if cluster:
         check_model(cluster, largest_setting(found))
     answer = advise(found, machines, target, benched, startup)
@@ -389,6 +401,10 @@ def main() -> None:
         app(prog_name="rscd")
     except UserError as e:
         code = _complain(e, 2)
+    except OSError as e:
+        if not e.filename:
+            raise
+        code = _complain(UserError(f"cannot use {e.filename}: {e.strerror}; see to it, or name another path."), 2)
     except WorkerDied as e:
         code = _complain(e, 76)
     except RunFailed as e:

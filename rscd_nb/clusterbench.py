@@ -27,15 +27,14 @@ from tqdm import tqdm
 from .bench import METHODS, Out, chosen, circumstances, clock, interleaved, save_bench, set_up, slowest, time_steps
 from .cluster import Cluster
 from .config import TrainConfig, load_config, sized
-from .core import UserError, expand
+from .core import UserError, check_folder, expand
 from .exchange import swap
 from .launch import RunFailed, _environment, run_workers
-from .loader import steps_per_epoch
 from .methods import colours_of, own_name
 from .model import find_model, make_model
 from .processes import start_forkserver
 from .strategies import check_strategy
-from .train import _try_shapes
+from .train import check_batch, check_shapes
 from .world import World, pick_device, process_group
 
 # %% ../nbs/66_clusterbench.ipynb #40c52325
@@ -240,10 +239,8 @@ def _check(cfg: TrainConfig, workers: int, minutes: float, classes: int) -> None
     if not minutes > 0:
         raise UserError(f"--minutes {minutes:g}: measuring takes time; give some minutes, such as 10.")
     find_model(cfg.model)
-    steps_per_epoch(cfg.batch_size, cfg.batch_size, workers)
-    if cfg.batch_size // workers % cfg.accumulate:
-        raise UserError(f"train.accumulate {cfg.accumulate} does not divide a worker's {cfg.batch_size // workers} images a step; choose another, or change train.batch_size.")
-    _try_shapes(cfg, classes, cfg.batch_size // workers)
+    check_batch(cfg, workers)
+    check_shapes(cfg, classes, cfg.batch_size // workers)
     pick_device(cfg.device)
 
 # %% ../nbs/66_clusterbench.ipynb #992469bb
@@ -380,6 +377,8 @@ def command(
     if cluster:
         cluster.prepare()
     start_forkserver(clean=True)
+    if cluster is None or cluster.node == 0:
+        check_folder(out)
     record = bench_cluster(cfg, nproc, minutes, names, classes, cluster)
     if cluster is None or cluster.node == 0:
         table = cluster_markdown(record)

@@ -179,7 +179,7 @@ class Config(_Frozen):
 # %% ../nbs/01_config.ipynb #00c2d445
 def _read_toml(path: Path) -> dict:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # a mark at the beginning, as Windows writes it, is none of the file's
     except OSError as e:
         raise UserError(f"cannot read the configuration {path}: {e.strerror}; see config/ for the ones that exist.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
@@ -208,7 +208,13 @@ def _sentence(error: dict) -> str:
     key = ".".join(map(str, (half, *rest)))
     if error["type"] == "extra_forbidden":
         known = Config.model_fields[half].annotation.model_fields if rest else Config.model_fields
+        if (other := {"data": "train", "train": "data"}.get(half)) and rest[0] == half:
+            return f"the heading [{half}] is too much: all of this file is the {half} half; remove the line."
+        if other and rest[0] in Config.model_fields[other].annotation.model_fields:
+            return f"unknown configuration key {key}: {rest[0]} belongs to {other}; were the two files exchanged?"
         return f"unknown configuration key {key}: {nearest(str(error['loc'][-1]), known)}"
+    if key == "train.name" and error["type"] == "string_pattern_mismatch":
+        return f"train.name {error['input']!r}, which is the file's name unless it is set, may hold letters, digits, _, . and -; rename the file, or set train.name."
     got = f" (got {error['input']!r})" if rest else ""
     return f"configuration key {key}: {error['msg'].removeprefix('Value error, ')}{got}."
 
@@ -227,7 +233,11 @@ def load_config(
     try:
         return Config.model_validate(values)
     except ValidationError as e:
-        raise UserError(_sentence(e.errors()[0])) from None
+        error = e.errors()[0]
+        key = ".".join(map(str, error["loc"][:2]))
+        by_hand = key in (override.partition("=")[0].strip() for override in overrides)
+        file = None if by_hand else {"data": data, "train": train}.get(key.partition(".")[0])
+        raise UserError((f"{file}: " if file else "") + _sentence(error)) from None
 
 # %% ../nbs/01_config.ipynb #44885118
 def save_config(

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['UserError', 'Stopped', 'nearest', 'parse_rate', 'rate_name', 'parse_seconds', 'is_own', 'find', 'expand', 'replacing',
-           'write_atomic', 'writing', 'read_json', 'read_jsonl', 'Lock', 'is_held', 'prctl', 'die_with_parent',
-           'obey_parent', 'cores']
+           'write_atomic', 'check_folder', 'writing', 'read_json', 'read_jsonl', 'Lock', 'is_held', 'prctl',
+           'die_with_parent', 'obey_parent', 'cores']
 
 # %% ../nbs/00_core.ipynb #eb27bd70
 import ctypes
@@ -180,6 +180,21 @@ _UNWRITABLE = {
     errno.EIO: ("the disk reports an error", "see to the disk"),
     errno.ESTALE: ("the network file system has lost it", "see to the file system"),
 }
+
+
+def check_folder(
+    folder: str | Path,  # that files will be written to; made if missing
+    option: str = "--out",  # of the command line, that names another
+) -> Path:  # raises UserError
+    "See that a folder can be written to, before the work that will fill it."
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):  # of another name in each process
+            pass
+    except OSError as e:
+        raise UserError(f"cannot write to {folder}: {e.strerror}; choose another folder with {option}.") from None
+    return folder
 
 
 @contextmanager

@@ -393,7 +393,7 @@ def read_dataset(
     if root.is_file():
         raise UserError(f"data.root is {root}, a file; name the folder that holds train/ and val/.")
     if not root.is_dir():
-        raise UserError(f"there is no data folder {root}; set data.root, or write a stand-in with: rscd data synthetic {root}")
+        raise UserError(f"there is no data folder {root}; name another, in a configuration with data.root, or write a stand-in with: rscd data synthetic {root}")
     try:
         table = manifest(root, columns=["path", "split", "label", "problem"])  # a rank need not hold the rest
     except OSError as e:

@@ -256,7 +256,9 @@ def _finished(run_dir: Path, data) -> bool:
     path = run_dir / "record.json"
     if not path.is_file():
         return False
-    known = read_json(path, f"delete {run_dir} to train it again")["data"]
+    known = read_json(path, again := f"delete {run_dir} to train it again").get("data", {})
+    if "counts" not in known:
+        raise UserError(f"{path} is no record of a run; {again}.")
     if known["counts"] != data.counts() or known.get("digest", data.digest) != data.digest:  # old records have no digest
         raise UserError(f"{run_dir} was trained on other images under the same name; rename the data folder, or delete the run to train it again.")
     logger.info(f"{run_dir.name} has finished already; delete the folder to run it again")

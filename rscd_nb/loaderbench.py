@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from .bench import Out, circumstances, numbers, save_bench
-from .core import cores, expand
+from .core import check_folder, cores, expand
 from .dataset import Split, read_dataset
 from .loader import MEAN, STD, DaliLoader, RoadImages, _collate, _dali_pipeline, _feed, loader_class
 from .synthetic import recipe_of
@@ -202,6 +202,7 @@ def command(
     Example: rscd bench loader data/synthetic --crop 176 --threads 2
     """
     sizes, counts = numbers(crop, "--crop"), numbers(threads, "--threads")
+    check_folder(out)
     record = bench_loaders(read_dataset(path).train, sizes, counts, blocks) | {"recipe": recipe_of(path)} | {k: v for k, v in provenance().items() if k != "host"}
     saved = save_bench(record, draw_loaders(record), out / "loader.json", loader_markdown(record))
     print(loader_markdown(record))

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 import typer
 
-from .bench import METHODS, Batch, Crop, Model, Out, Workers, chosen, circumstances, interleaved, method_words, save_bench, set_up, time_steps
-from .core import parse_rate, parse_seconds, rate_name
+from .bench import METHODS, Batch, Crop, Model, Out, Workers, check_methods, chosen, circumstances, interleaved, method_words, save_bench, set_up, time_steps
+from .core import check_folder, parse_rate, parse_seconds, rate_name
 from .methods import look_of
 from .netlab import Network, measure_latency, measure_speed, network
 
@@ -86,6 +86,7 @@ def bench_network(
     methods = {"compute only": METHODS["compute only"]} | (methods or METHODS)
     speeds = [parse_rate(r) for r in rates]
     base = {"model": model, "crop": crop, "val_resize": crop, "val_crop": crop, "batch_size": batch * workers, "sync_epochs": 0.0, "device": "cpu"}
+    check_methods(methods, base, workers)
     rng = np.random.default_rng(0)
     delays = np.zeros((1000, workers)) if straggle else np.zeros((0, workers))
     if straggle:
@@ -272,6 +273,7 @@ def command(
     if methods == "list":
         return print("\n".join(METHODS))
     names = chosen(methods) if methods else list(METHODS)
+    check_folder(out)
     record = bench_network(rates.split(","), workers, {m: METHODS[m] for m in names}, model, crop, batch, blocks, straggle=straggle, latency=parse_seconds(latency))
     table = network_markdown(record)
     saved = save_bench(record, draw_network(record)[0].figure, out / f"network{'-stragglers' * (straggle > 0)}.json", table)

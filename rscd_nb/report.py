@@ -26,7 +26,7 @@ from urllib.parse import unquote
 import pandas as pd
 
 import rscd_nb
-from .core import UserError, write_atomic
+from .core import UserError, check_folder, write_atomic
 from .processes import Kernel, adopt, execute_notebook, start_forkserver
 from .runs import Run, load_benches, load_runs, machine_of
 
@@ -139,12 +139,7 @@ def write_reports(
     "Execute the analysis notebooks over the finished runs and write the sections, and both as one page of HTML."
     runs, out = Path(runs).resolve(), Path(out).resolve()
     found = load_runs(runs)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out):
-            pass
-    except OSError as e:
-        raise UserError(f"cannot write the report to {out}: {e.strerror}; choose another folder with --out.") from None
+    check_folder(out)
     with tempfile.TemporaryDirectory(dir=out) as new:
         names = ("method", "results")
         sections = dict(zip(names, _execute_all([(ANALYSIS / f"{name}.ipynb", {"runs": str(runs)}, Path(new)) for name in names])))

@@ -96,24 +96,36 @@ def read_metrics(
     run_dir: str | Path,  # of a run that may be under way
 ) -> list[dict]:
     "The lines of a run's metrics so far, without one that is just being written or was cut short."
-    return [line for line in read_jsonl(Path(run_dir) / "metrics.jsonl") if "kind" in line]
+    needed = {"step": ("step", "epoch"), "epoch": ("step", "epoch", "top1")}
+    is_whole = lambda line: "kind" in line and all(isinstance(line.get(key), (int, float)) for key in needed.get(line["kind"], ("step",)))
+    return [line for line in read_jsonl(Path(run_dir) / "metrics.jsonl") if is_whole(line)]
 
 # %% ../nbs/70_runs.ipynb #0d6c17df
 def read_run(
     run_dir: str | Path,  # of a finished run
 ) -> Run:  # raises UserError for one that is damaged
     "Read a finished run's folder."
-    run_dir, again = Path(run_dir), "delete it, and the command that trained the run writes it anew from the newest checkpoint; or remove the run's folder"
+    run_dir = Path(run_dir)
     try:
-        run = Run(read_json(run_dir / "record.json", again), read_metrics(run_dir))
-        run.setting, run.seed, run.rule, run.record["run"], run.record["arm"], run.record["final"]["top1"], run.record["times"]["train_seconds"]
+        run = Run(read_json(run_dir / "record.json", _again(run_dir)), read_metrics(run_dir))
+        run.setting, run.rule, run.record["run"], run.record["arm"], run.record["times"]["train_seconds"]
+        if not (run.seed >= 0 and run.record["final"]["top1"] >= 0 and run.record["parameters"] > 0 and run.record["steps"] > 0):
+            raise ValueError("seed, top1, parameters and steps are numbers, the last two above 0")
     except OSError as e:
         raise UserError(f"{run_dir / 'record.json'} cannot be read ({e.strerror}); restore it or remove the run's folder.") from None
     except (KeyError, TypeError, AttributeError, ValueError) as e:
         raise UserError(f"{run_dir / 'record.json'} is no record that this version reads ({' '.join(str(e).split())[:120]}); restore it or remove the run's folder.") from None
-    if not any(m["kind"] == "epoch" for m in run.metrics):
-        raise UserError(f"{run_dir / 'metrics.jsonl'} holds no scored epoch; restore it or remove the run's folder.")
+    scored = max((m["step"] for m in run.metrics if m["kind"] == "epoch"), default=0)
+    if scored != run.record["steps"]:
+        raise UserError(f"{run_dir / 'metrics.jsonl'} is not whole: its last scored epoch ends at step {scored} of {run.record['steps']}; restore it or remove the run's folder.")
     return run
+
+
+def _again(run_dir: Path) -> str:
+    "The way to a damaged record's successor."
+    if any(run_dir.glob("checkpoints/step-*")):
+        return "delete it, and the command that trained the run writes it anew from the newest checkpoint; or remove the run's folder"
+    return "restore it, or remove the run's folder and train it again: it has no checkpoint to go on from"
 
 # %% ../nbs/70_runs.ipynb #1f1ba00e
 def load_runs(
@@ -123,13 +135,17 @@ def load_runs(
     folder = Path(folder)
     paths = sorted(folder.glob("*/record.json"))
     runs, damaged = [], []
+    folders: dict[str, str] = {}  # by a run's own name
     for path in paths:
         try:
-            runs.append(read_run(path.parent))
+            run = read_run(path.parent)
+            if (first := folders.setdefault(run.record["run"], path.parent.name)) != path.parent.name:
+                raise UserError(f"{path.parent} is a copy of {first}; remove one of them.")
+            runs.append(run)
         except UserError as e:
             damaged.append(str(e))
     for sentence in damaged:
-        logger.warning(f"a damaged run is left out: {sentence}")
+        logger.warning(f"a run is left out: {sentence}")
     if not runs:
         why = f"no run in {folder} can be read" if damaged else f"there is no finished run in {folder}"
         raise UserError(f"{why}; train one with: rscd train, or name another folder with --runs.")
@@ -142,8 +158,12 @@ def load_benches(
     "Read what the benches have measured. A damaged record is named in a warning and left out."
     found = {}
     for path in sorted(Path(folder).glob("bench/*.json")):
+        again = "measure it again with: rscd bench, or delete it"
         try:
-            found[path.stem] = read_json(path, "measure it again with: rscd bench, or delete it")
+            record = read_json(path, again)
+            if "kind" not in record or record.get("rows") == []:
+                raise UserError(f"{path} holds nothing that was measured; {again}.")
+            found[path.stem] = record
         except UserError as e:
             logger.warning(f"a damaged bench is left out: {e}")
     return found
@@ -459,7 +479,7 @@ def run_state(
         if (run_dir / "state.json").is_file():
             about = read_json(run_dir / "state.json", "delete it: nothing but this list needs it")
         if finished:
-            read_json(run_dir / "record.json", "delete it, and the command that trained the run writes it anew from the newest checkpoint")
+            read_json(run_dir / "record.json", _again(run_dir))
         else:
             batch = read_config(run_dir / "config.toml").train.batch_size
     except UserError as e:

@@ -15,7 +15,7 @@ import pandas as pd
 import typer
 
 from .bench import METHODS, Out, chosen, method_words, numbers, save_bench
-from .core import UserError, parse_rate, parse_seconds
+from .core import UserError, check_folder, parse_rate, parse_seconds
 from .cost import Link, Machines, message_from, step_seconds, traffic_of
 from .methods import look_of
 from .netbench import bench_network
@@ -156,6 +156,7 @@ def command(
 
     Example: rscd bench scaling --workers 2,4 --latencies 0
     """
+    check_folder(out)
     record = bench_scaling(numbers(workers, "--workers"), rates.split(","), latencies.split(","), chosen(methods) if methods else SCALED, blocks=blocks, seconds=seconds)
     table = errors_table(record)
     saved = save_bench(record, draw_scaling(record)[0].figure, out / "scaling.json", table.to_markdown(index=False, disable_numparse=True))

@@ -49,8 +49,12 @@ def _fault(content: dict) -> str:
     if missing := [key for key in NEEDED if key not in content]:
         return f"{missing[0]} is missing; a question needs {', '.join(NEEDED)}."
     for key, value in content.items():
-        if not isinstance(value, (int, float) if KEYS[key] is float else KEYS[key]):
+        if isinstance(value, bool) or not isinstance(value, (int, float) if KEYS[key] is float else KEYS[key]):
             return f"{key} must be a {KEYS[key].__name__}, not {value!r}."
+    if not all(isinstance(sweep, str) for sweep in content["sweeps"]):
+        return f"sweeps lists files, such as [\"config/sweep/cost.toml\"], not {content['sweeps']}."
+    if content.get("workers", 1) < 1:
+        return f"workers must be 1 or more, not {content['workers']}."
     if content["measures"] not in ("accuracy", "time"):
         return f"measures is 'accuracy' or 'time', not {content['measures']!r}."
     if (content["measures"] == "accuracy") != ("margin" in content):
@@ -71,7 +75,7 @@ def load_question(
     "Read a question's file. Paths start from the working directory, as on the command line."
     path = Path(path)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as e:
         raise UserError(f"cannot read the question {path}: {e.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
@@ -88,7 +92,10 @@ def load_study(
     only: tuple[int, ...] = (),  # numbers of questions; none: all
 ) -> list[Question]:  # by number; raises UserError
     "Read the questions of a study."
-    files = {int(path.name[:2]): path for path in sorted(expand(folder).glob("[0-9][0-9]-*.toml"))}
+    files: dict[int, Path] = {}
+    for path in sorted(expand(folder).glob("[0-9][0-9]-*.toml")):
+        if (other := files.setdefault(int(path.name[:2]), path)) is not path:
+            raise UserError(f"{other} and {path.name} are both question {int(path.name[:2])}; give one of them another number.")
     if not files:
         raise UserError(f"there is no question in {folder}; a study is a folder with files such as 01-accuracy.toml, see config/study.")
     if unknown := [number for number in only if number not in files]:
@@ -130,6 +137,12 @@ class Source:
     runs: tuple[Run, ...] = ()  # of a sweep
 
 # %% ../nbs/77_study.ipynb #1147a4a6
+def _only(question: Question) -> str:
+    "The command that answers one question."
+    folder = question.path.parent
+    return " ".join(["rscd study", *[str(folder)] * (folder != Path("config/study")), f"--only {question.number}"])
+
+
 def _sweep_source(question: Question, sweep: Sweep, known: dict[str, Run], shared: list[Run]) -> Source:
     "The runs of a sweep."
     found = [known.get(experiment_of(sweep.config(i), question.workers, question.network)) for i in range(len(sweep))]
@@ -137,7 +150,7 @@ def _sweep_source(question: Question, sweep: Sweep, known: dict[str, Run], share
     timed = [run for run in runs if not run.setting.simulated] if question.measures == "time" else []
     busy = sum(run in shared or bool(run.untimed) for run in timed)
     beside = f"{busy} of {len(timed)} runs had company" if timed else ""
-    command = f"rscd study --only {question.number}" if question.network or question.workers != 4 else f"rscd sweep {sweep.path}"
+    command = _only(question) if question.network or question.workers != 4 else f"rscd sweep {sweep.path}"
     return Source(sweep.path.stem, "runs", len(sweep), [run.record for run in runs], [i for i, run in enumerate(found) if not run], command, beside, runs)
 
 
@@ -187,7 +200,7 @@ def commits(
 def _missing(question: Question, source: Source) -> str:
     "The way to what a source lacks."
     if source.kind == "bench":
-        return f"rscd study --only {question.number}, which runs: {source.command}"
+        return f"{_only(question)}, which runs: {source.command}"
     sweep = next(s for s in question.sweeps if s.path.stem == source.name)
     arms = [sweep.config(i).train.name for i in source.todo]
     named = ", ".join(f"{arm} {arms.count(arm)}" for arm in dict.fromkeys(arms))

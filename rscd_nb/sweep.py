@@ -50,14 +50,20 @@ class Sweep:
         together = {k: v for value in cell.values() if isinstance(value, dict) for k, v in value.items()}
         alone = {k: v for k, v in cell.items() if k not in ("data", "train") and not isinstance(v, dict)}
         own = [f"{k}={_toml(v)}" for k, v in (alone | together).items()]
-        return load_config(cell["data"], cell["train"], (*own, *self.overrides))
+        try:
+            return load_config(cell["data"], cell["train"], (*own, *self.overrides))
+        except UserError as e:
+            if any(word in str(e) for word in (cell["data"], cell["train"], *(override.partition("=")[0].strip() for override in self.overrides))):
+                raise
+            raise UserError(f"{self.path}: {str(e).removeprefix('--set ')}") from None
 
     def words(
         self,
         i: int | None = None,  # from 0; None: what all runs have in common
     ) -> str:
         "Keys and values of the i-th run in which the runs differ, or those in which none does."
-        every = [{k: _toml(v) for key, value in cell.items() for k, v in (value if isinstance(value, dict) else {key: value}).items()} for cell in self.cells]
+        set_for_all = {key.strip(): value.strip() for key, _, value in (override.partition("=") for override in self.overrides)}
+        every = [{k: _toml(v) for key, value in cell.items() for k, v in (value if isinstance(value, dict) else {key: value}).items()} | set_for_all for cell in self.cells]
         common = dict(every[0].items() & set.intersection(*(set(cell.items()) for cell in every)))
         return " ".join(f"{k}={v}" for k, v in (every[0] if i is None else every[i]).items() if (k in common) == (i is None))
 
@@ -67,13 +73,26 @@ class Sweep:
         per_node: int,  # workers on each
     ) -> None:  # raises UserError
         "Refuse a model, strategy, wire or topology of any run that does not exist, or does not fit the number of workers."
-        from rscd_nb.model import find_model
-        from rscd_nb.strategies import check_strategy
+        from rscd_nb.train import check_training
 
         for i in range(len(self)):
             t = self.config(i).train
-            find_model(t.model)
-            check_strategy(t, t.simulate or nodes * per_node, t.workers_per_node or t.simulate or per_node)
+            check_training(t, t.simulate or nodes * per_node, t.simulate or per_node)
+
+    def check_data(
+        self,
+        nproc: int,  # workers of each run, unless they are simulated
+    ) -> None:  # raises UserError
+        "Refuse images with which a run could not begin, or that its model does not take. On the machine that trains, where they are."
+        from rscd_nb.train import plan
+
+        seen = set()
+        for i in range(len(self)):
+            cfg = self.config(i)
+            alike = cfg.train.model_copy(update={"name": "any", "seed": 0, "lr": 1.0})
+            if (key := cfg.model_copy(update={"train": alike}).model_dump_json()) not in seen:
+                seen.add(key)
+                plan(cfg, *[1 if cfg.train.simulate else nproc] * 2)
 
 # %% ../nbs/55_sweep.ipynb #e6c80b94
 def _toml(value) -> str:
@@ -88,7 +107,7 @@ def load_sweep(
     "Read a sweep's file: all combinations, the last key varying fastest. Those that an override makes equal are one run."
     path = expand(path)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as e:
         raise UserError(f"cannot read the sweep {path}: {e.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
@@ -102,6 +121,9 @@ def load_sweep(
     for key, values in lists.items():
         if not isinstance(values, list) or not values:
             raise UserError(f'{path}: {key} must be a list with something in it (a key with a dot needs quotes: "train.seed" = [0, 1]).')
+    for key in ("data", "train"):
+        if not all(isinstance(file, str) for file in lists[key]):
+            raise UserError(f"{path}: {key} lists files, such as [\"config/{key}/...toml\"], not {lists[key]}.")
     every = Sweep(path, tuple(dict(zip(lists, values)) for values in itertools.product(*lists.values())), overrides)
     different: dict[str, dict] = {}
     for i, cell in enumerate(every.cells):
@@ -181,7 +203,7 @@ def workers_of(
 ) -> tuple[int, int]:  # nodes, workers on each; raises UserError
     "Nodes and workers that a script's header asks for."
     try:
-        header = Path(script).read_text()
+        header = Path(script).read_text(errors="replace")
     except OSError as e:
         raise UserError(f"cannot read the script {script}: {e.strerror}.") from None
     found = [re.search(rf"^#SBATCH --{name}=(\d+)\s*$", header, re.MULTILINE) for name in ("nodes", "ntasks-per-node")]

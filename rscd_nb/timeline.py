@@ -17,8 +17,8 @@ from typing import Annotated
 
 import typer
 
-from .bench import METHODS, Batch, Crop, Model, Out, Rate, Workers, chosen, circumstances, method_words, save_bench, set_up
-from .core import parse_rate
+from .bench import METHODS, Batch, Crop, Model, Out, Rate, Workers, check_methods, chosen, circumstances, method_words, save_bench, set_up
+from .core import check_folder, parse_rate
 from .netlab import Network, network
 
 SHOWN = ("DDP", "local SGD 4", "decent-dp one-peer-exp", "Gossip int2")
@@ -196,8 +196,10 @@ def bench_timeline(
     "Record some steps of worker 0 under every method."
     mbit = parse_rate(rate)
     base = {"model": model, "crop": crop, "val_resize": crop, "val_crop": crop, "batch_size": batch * workers, "sync_epochs": 0.0, "device": "cpu"}
+    methods = {m: METHODS[m] for m in methods}
+    check_methods(methods, base, workers)
     with network(workers) as net, circumstances() as facts:
-        diaries = net.run_workers(_worker, net, mbit, {m: METHODS[m] for m in methods}, base, steps)[0]
+        diaries = net.run_workers(_worker, net, mbit, methods, base, steps)[0]
     setting = {"mbit": mbit, "workers": workers, "model": model, "crop": crop, "batch": batch, "threads": 1}
     return {"kind": "bench-timeline", **setting, **facts, "methods": diaries}
 
@@ -282,6 +284,7 @@ def command(
 
     Example: rscd bench timeline --rate 1gbit
     """
+    check_folder(out)
     record = bench_timeline(rate, workers, chosen(methods) if methods else SHOWN, model, crop, batch, steps)
     saved = save_bench(record, draw_timeline(record)[0].figure, out / "timeline.json")
     print(*timeline_sentences(record), sep="\n")

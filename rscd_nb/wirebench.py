@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from .bench import Model, Out, save_bench
+from .core import check_folder
 from .config import TrainConfig
 from .model import find_model, make_model
 from .optim import make_optimizer, no_decay
@@ -247,6 +248,7 @@ def command(
     Example: rscd bench wires --mixing 100
     """
     find_model(model)
+    check_folder(out)
     record = bench_wires(model, mixing=mixing)
     table = wires_table(record).to_markdown(index=False, disable_numparse=True)
     saved = save_bench(record, draw_wires(record)[0].figure, out / "wires.json", table)
