@@ -29,7 +29,7 @@ from .allreduce import powersgd_bytes
 from .bench import company, method_words
 from .config import TrainConfig
 from .core import UserError, parse_rate, parse_seconds, rate_name, read_json, write_atomic
-from .cost import BACKWARD, ERROR, Link, Machines, message_bytes, message_from, rho, step_seconds, traffic_of
+from .cost import BACKWARD, ERROR, LOW, Link, Machines, message_bytes, message_from, rho, step_seconds, traffic_of
 from .explore import _picture, _Picture, _show
 from .methods import colours_of, in_words, own_name, plot_order
 from .model import make_model
@@ -64,6 +64,14 @@ def median_of(
     return float(next((t for t, p in zip(left.quantiles, left.probabilities) if p <= 0.5), math.inf)) if reached else math.inf
 
 # %% ../nbs/76_advise.ipynb #46b43285
+def _best_rate(rates: list[list[Run]]) -> list[Run]:
+    "The runs of the learning rate that ends highest, on the seeds that all have; without such seeds, of the one that has the most runs."
+    shared = frozenset.intersection(*(frozenset(run.seed for run in group) for group in rates))
+    if not shared:
+        return max(rates, key=len)
+    return max(rates, key=lambda group: np.mean([run.record["final"]["top1"] for run in group if run.seed in shared]))
+
+
 @dataclass(frozen=True)
 class Arm:
     "A method with its runs."
@@ -88,7 +96,7 @@ def arms_of(
     methods: dict[str, dict[float, list[Run]]] = {}
     for run in sorted(runs, key=lambda r: (*plot_order(r.rule), in_words(r.rule), r.seed)):
         methods.setdefault(json.dumps(run.rule | {"lr": None}, sort_keys=True), {}).setdefault(run.rule["lr"], []).append(run)
-    best = [max(rates.values(), key=lambda group: np.mean([r.record["final"]["top1"] for r in group])) for rates in methods.values()]
+    best = [_best_rate(list(rates.values())) for rates in methods.values()]
     words = [in_words(group[0].rule) for group in best]
     arms = [Arm(name if words.count(name) == 1 else f"{name} ({group[0].record['arm']})", group) for name, group in zip(words, best)]
     if not arms or in_words(arms[0].rule) != "All-Reduce":
@@ -109,7 +117,7 @@ def largest_setting(
 def _kind(rule: dict) -> tuple:
     "Settings by which a bench's method is found again among the runs' arms."
     wire = rule.get("wire", "fp32")
-    return rule["strategy"], wire, rule.get("wire_rank", 2) if wire == "lowrank" else None, traffic_of(rule)
+    return rule["strategy"], wire, rule.get("wire_rank", 2) if wire == "lowrank" else None, rule.get("second_moment") == "shared", traffic_of(rule)
 
 
 def _refuse_company(record: dict) -> None:  # raises UserError
@@ -415,9 +423,11 @@ def _recommendation(base: Arm, best: Arm, times: dict[str, list[float | None]]) 
         return f"Stay with All-Reduce: no other arm reaches the target {100 * (WORTH - 1):.0f} % sooner{_sooner_at_times(base, times)}."
     gain = typical(times[base.name]) / typical(times[best.name])
     gains = _gains(base, best)
-    sooner = f"It reaches the target {gain:.2g} times sooner than All-Reduce" if math.isfinite(gain) else "All-Reduce did not reach the target in every run"
-    few = "" if len(gains) >= FEWEST else f", of {len(gains)} seed{'s' * (len(gains) != 1)}: too few for an interval"
     family = "Stay with All-Reduce, but compress or thin out what it sends" if best.rule["strategy"] == "allreduce" else "Leave All-Reduce"
+    sooner = f"It reaches the target {gain:.2g} times sooner than All-Reduce" if math.isfinite(gain) else "All-Reduce did not reach the target in every run"
+    if not gains:
+        return f"{family}: choose {best.name}. {sooner}; it shares no seed with All-Reduce, so their final top-1 is not compared."
+    few = "" if len(gains) >= FEWEST else f", of {len(gains)} seed{'s' * (len(gains) != 1)}: too few for an interval"
     return f"{family}: choose {best.name}. {sooner}, and ends at {format_interval(gains, 1)} points of top-1 from it{few}."
 
 
@@ -439,7 +449,12 @@ def _assumed(runs: list[Run], clocks: dict[str, Clock]) -> list[str]:
     said = [f"Included are {duration(clock.startup)} of start-up and {duration(clock.scoring)} for each validation, by the time of forward passes; loading images is taken to keep up."]
     if guessed := [name for name, clock in clocks.items() if not clock.measured]:
         everywhere = "of all arms" if len(guessed) == len(clocks) else f"of {', '.join(guessed)}"
-        said.append(f"Seconds a step {everywhere} are predicted, and coding and mixing are taken to cost nothing: in an emulated network nine of ten such predictions were off by less than {100 * ERROR:.0f} %.")
+        said.append(f"Seconds a step {everywhere} are predicted, and coding and mixing are taken to cost nothing: in an emulated network nine of ten such predictions were off by less than {100 * ERROR:.0f} %. Most were too low, in favour of gossip: in the median by {', '.join(f'{100 * low:.0f} % ({name})' for name, low in LOW.items())}.")
+    rates: dict[str, set[float]] = {}
+    for run in runs:
+        rates.setdefault(json.dumps(run.rule | {"lr": None}, sort_keys=True), set()).add(run.rule["lr"])
+    if any(len(some) > 1 for some in rates.values()):
+        said.append("Of several learning rates an arm has the one that ends highest, chosen with the runs that judge it, which flatters every arm a little.")
     if not any(run.rule["strategy"] == "allreduce" and run.rule["wire"] != "fp32" for run in runs):
         said.append("No compressed All-Reduce is among the runs, so what compression wins is credited to gossip; train one with --set train.wire=int2 or lowrank to tell them apart.")
     if any(run.setting.simulated for run in runs):

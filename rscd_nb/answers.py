@@ -156,13 +156,15 @@ def whole_sentence(
     runs: list[Run],  # of one setting
     bench: dict,  # as `bench_of` gives
     shared: list[Run],  # runs that had company
-) -> str:  # empty if all had
+) -> str:  # empty if all had, or if All-Reduce is the quickest
     "Training alone and the whole run of All-Reduce, as multiples of those of the quickest arm."
-    rest = [run.record["times"]["total_seconds"] - run.record["times"]["train_seconds"] for run in runs if run not in shared]
+    rest = [run.record["times"]["total_seconds"] - run.record["times"]["train_seconds"] for run in runs if run not in shared and not run.untimed]
     seconds = {arm: np.mean([run.record["times"]["train_seconds"] for run in members]) for arm, members in by_arm(at_bench_times(runs, bench)).items()}
     if not rest or "All-Reduce" not in seconds:
         return ""
     arm, more = min(seconds, key=seconds.get), float(np.median(rest))
+    if arm == "All-Reduce":
+        return ""
     ratio = lambda extra: brief((seconds["All-Reduce"] + extra) / (seconds[arm] + extra))
     return f"To the end of training, {arm} is {ratio(0)} times as fast as All-Reduce; with start-up and scoring, which take {more:.0f} s more (median of undisturbed runs), {ratio(more)} times."
 

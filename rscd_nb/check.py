@@ -11,8 +11,10 @@ import io
 import os
 import tempfile
 import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +204,15 @@ def _rgb(path: str) -> np.ndarray:  # (H, W, 3), uint8
             return np.asarray(image).astype(np.uint16)[..., None].repeat(3, -1) // 256
         return np.asarray(image.convert("RGB"))
 
+
+def _decoded(paths: Iterable[str]) -> Iterator[np.ndarray]:
+    "Images, without those that turn out to be damaged inside."
+    for path in paths:
+        try:
+            yield _rgb(path)
+        except Exception:  # a decoder meets anything in damaged files
+            continue
+
 # %% ../nbs/16_check.ipynb #c5664c3f
 def contact_sheet(
     data: RoadData,  # whose images are shown
@@ -214,7 +225,7 @@ def contact_sheet(
 
     images, rng, n = data.splits[split], np.random.default_rng(seed), len(data.classes)
     shown = np.unique(np.linspace(0, n - 1, min(n, MOST_ROWS)).astype(int))
-    rows = [[_rgb(images.paths[i]) for i in rng.permutation(np.flatnonzero(images.labels == label))[:columns]] for label in shown]
+    rows = [list(islice(_decoded(images.paths[i] for i in rng.permutation(np.flatnonzero(images.labels == label))), columns)) for label in shown]
     shapes = [image.shape[0] / image.shape[1] for row in rows for image in row]
     width = np.clip(np.median(shapes or [1.0]), 0.4, 2.5) ** -0.5 * 1.25
     fig = Figure(figsize=(width * columns + 2.5, (1.56 / width + 0.06) * len(rows) + 0.4), layout="constrained")

@@ -147,7 +147,7 @@ def train(
         cluster.prepare()
     if not network:
         start_forkserver(clean=True)
-    run_dir = train_in_network(cfg, nproc, runs, network) if network else launch(cfg, nproc, runs, restarts, cluster=cluster)
+    run_dir = train_in_network(cfg, nproc, runs, network, restarts) if network else launch(cfg, nproc, runs, restarts, cluster=cluster)
     if cluster is None or cluster.node == 0:
         print(f"record, notebooks, logs and model are in {run_dir}")
 
@@ -194,8 +194,9 @@ def sweep_command(
     if list_:
         return
     this.check(nodes, per_node)
-    if network and any(this.config(i).train.simulate for i in range(len(this))):
-        raise UserError(f"simulated workers share one process and need no network: leave out --network, or train.simulate in {file}.")
+    if (network or slurm) and any(this.config(i).train.simulate for i in range(len(this))):
+        option, needs = ("--slurm", "job on several nodes") if slurm else ("--network", "network")
+        raise UserError(f"simulated workers share one process and need no {needs}: leave out {option}, or train.simulate in {file}.")
     if slurm:
         return print(submit(this, todo, slurm, runs, report, account) if todo else f"all {len(this)} runs have finished; nothing is submitted")
     this.check_data(nproc)

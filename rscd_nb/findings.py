@@ -192,7 +192,7 @@ def at_bench_times(
 def _retimed(run: Run, seconds: dict[str, float]) -> Run:
     "A run with other times."
     rule, steps = run.rule, run.record["steps"]
-    late = rule["strategy"] == "allreduce" and (rule["sync_every"] > 1 or rule["wire"] not in ("fp32", "bf16"))
+    late = rule["strategy"] == "allreduce" and (rule["sync_every"] > 1 or rule["wire"] == "lowrank")
     first = round(rule["sync_epochs"] * steps / rule["epochs"]) if late else 0
     until = lambda step: min(step, first) * seconds["All-Reduce"] + max(0, step - first) * seconds[in_words(rule)]
     metrics = [m | {"train_seconds": until(m["step"])} for m in run.metrics if m["kind"] == "epoch"]
@@ -532,23 +532,23 @@ def skew_sentence(
     tops = _top1_of_splits(arms, (math.inf, least))
     bare = [arm for arm, members in arms.items() if remedy_of(members[0]) == PLAIN and {(arm, math.inf), (arm, least)} <= set(tops)]
     alone = [arm for arm in bare if words_of(arms[arm][0].rule)[0] != "All-Reduce"]
-    said, named = [], []
+    said, ends = [], []  # the runs of each end
+    of = lambda arm, alpha: [r for r in arms[arm] if alpha_of(r) == alpha]
     for arm in [arm for arm in bare if arm == "All-Reduce"] + sorted(alone, key=lambda arm: -tops[arm, math.inf])[:1]:
         helped = [other for other, members in arms.items() if other != arm and _same_but_remedy(members[0], arms[arm][0]) and (other, least) in tops]
         best = max(helped, key=lambda other: tops[other, least], default=arm)
-        named += [arm, best]
+        ends += [of(arm, math.inf), of(arm, least), of(best, least)]
         back = f" ({tops[best, least]:.0f} with {best.removeprefix(arm).strip()})" if tops[best, least] > tops[arm, least] else ""
         said.append(f"{arm} falls from {tops[arm, math.inf]:.0f} to {tops[arm, least]:.0f} %{back}")
-    ends = [[r for r in arms[arm] if alpha_of(r) == least] for arm in named]
-    runs, splits = min(map(len, ends), default=0), min((len({r.setting.partition_seed for r in end}) for end in ends), default=0)
-    rest = f"{splits} splits, at least {runs} runs of each arm" if splits > 1 else f"one split, {'at least ' * (runs > 1)}{runs} seed{'s' * (runs > 1)}"
+    runs, splits = min(map(len, ends), default=0), min((len({r.setting.partition_seed for r in end}) for end in ends if alpha_of(end[0]) == least), default=0)
+    rest = f"{splits} splits, at least {runs} run{'s' * (runs > 1)} of each arm" if splits > 1 else f"one split, {'at least ' * (runs > 1)}{runs} seed{'s' * (runs > 1)}"
     return f"From an even split to Dirichlet({least:g}), top-1 of {' and that of '.join(said)}; {rest}." if said else ""
 
 
 def _top1_of_splits(arms: dict[str, list[Run]], alphas: tuple[float, ...]) -> dict[tuple[str, float], float]:
     "Mean final top-1 by arm and alpha, where there are runs."
-    found = {(arm, alpha): [r.record["final"]["top1"] for r in members if alpha_of(r) == alpha] for arm, members in arms.items() for alpha in alphas}
-    return {key: float(np.mean(values)) for key, values in found.items() if values}
+    found = {(arm, alpha): [r for r in members if alpha_of(r) == alpha] for arm, members in arms.items() for alpha in alphas}
+    return {key: float(np.mean(_of_splits(some, [r.record["final"]["top1"] for r in some]))) for key, some in found.items() if some}
 
 
 def _same_but_remedy(a: Run, b: Run, more: tuple[str, ...] = ()) -> bool:
@@ -665,18 +665,19 @@ def speed_sentence(
         full = {arm: interval(found) for arm, found in logs.items() if not any(map(math.isnan, found))}
         if not full:
             continue
-        arm, (mean, half) = max(full.items(), key=lambda kv: kv[1][0])
+        clear = {arm: mean for arm, (mean, half) in full.items() if mean > max(half, math.log(CLEAR))}
         network = runs[0].record.get("network")
         where = f"At {rate_name(parse_rate(network))}" if network else "Without a limit on the network"
         missed = [f"{name} reaches it in {len(found) - sum(map(math.isnan, found))} of {len(found)} runs{_aside(by_arm(timed)[name])}" for name, found in logs.items() if any(map(math.isnan, found))]
         aside = f" ({'; '.join(missed)})" if missed else ""
         busy = list(dict.fromkeys(in_words(run.rule) for run in runs if run in shared))
         company = f" Runs of {', '.join(busy)} shared the machine, so their times are too long." if busy else ""
-        if mean <= max(half, math.log(CLEAR)):
+        if not clear:
             return f"**{where}, no arm was found to reach {top1} % top-1 sooner than {base}.**{company}"
+        arm = max(clear, key=clear.get)
         epochs = {epoch_to(run, top1) for name, pairs, _ in paired(timed) if name == arm for pair in pairs for run in pair}
         both = f", both in epoch {min(epochs)} of {runs[0].setting.epochs}" * (len(epochs) == 1)
-        return f"**{where}, {arm} reaches {top1} % top-1 {brief(math.exp(mean))} times sooner than {base}**{both}{aside}.{company}"
+        return f"**{where}, {arm} reaches {top1} % top-1 {brief(math.exp(clear[arm]))} times sooner than {base}**{both}{aside}.{company}"
     return None
 
 # %% ../nbs/71_findings.ipynb #2d67cf5d

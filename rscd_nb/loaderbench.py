@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from .bench import Out, circumstances, numbers, save_bench
-from .core import check_folder, cores, expand
+from .core import UserError, check_folder, cores, expand
 from .dataset import Split, read_dataset
 from .loader import MEAN, STD, DaliLoader, RoadImages, _collate, _dali_pipeline, _feed, loader_class
 from .synthetic import recipe_of
@@ -54,7 +54,10 @@ class _KeptWorkers:
         self.loader = DataLoader(images, batch_sampler=keys, num_workers=threads, collate_fn=_collate, persistent_workers=True, prefetch_factor=4)
 
     def epoch(self, epoch: int = 0):
-        for (images, labels), _ in self.loader:
+        for batch in self.loader:
+            if isinstance(batch, UserError):  # of a process
+                raise batch
+            (images, labels), _ = batch
             images = images.to(CPU, torch.float32, memory_format=torch.channels_last)
             yield (images - self.mean) / self.std, labels
 

@@ -281,9 +281,14 @@ def train_in_network(
     nproc: int,  # workers
     runs: str | Path,  # the folder that run folders go to
     rate: str,  # as for `parse_rate`
+    restarts: int = 3,  # as for `launch`
 ) -> Path:  # the run folder; raises UserError or RunFailed
     "`launch`, with every worker in a namespace of its own."
+    from rscd_nb.world import pick_device
+
     mbit = parse_rate(rate)
+    if pick_device(cfg.train.device).type != "cpu":
+        raise UserError(f"workers of an emulated network compute on the CPU, but train.device is {cfg.train.device} and there is a GPU; set train.device=cpu.")
 
     def start(run_dir: str, nproc: int) -> None:
         here = import_module("rscd_nb.netlab")  # by a name that another process finds
@@ -291,7 +296,7 @@ def train_in_network(
         with network(nproc, mbit) as net:
             net._watch([net.start(i, here._train, net.keeper, i, run_dir, RSCD_NETWORK=rate, OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", threads)) for i in range(nproc)])
 
-    return launch(cfg, nproc, runs, start=start, suffix=f"-{rate}")
+    return launch(cfg, nproc, runs, restarts, start=start, suffix=f"-{rate}")
 
 # %% ../nbs/53_netlab.ipynb #349fae5f
 def measure_speed(

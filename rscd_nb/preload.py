@@ -83,7 +83,7 @@ def _in_archive(path: Path, split: str) -> tuple[list[_Item], str]:  # and what 
     return items, f"{len(left)} member{'s' * (len(left) > 1)} of {path} that are not images of a class stay behind: {', '.join(left[:3])}{', ...' * (len(left) > 3)}" if left else ""
 
 # %% ../nbs/15_preload.ipynb #6fdd7f23
-def _source(root: Path) -> tuple[str, list[_Item], list[str]]:  # digest, files, and what is left behind, in words; raises UserError
+def _source(root: Path, skip: bool) -> tuple[str, list[_Item], list[str]]:  # digest, files, and what is left behind, in words; raises UserError
     "Content of a data folder, or of its archives."
     if not root.is_dir():
         raise UserError(f"there is no data folder {root}; name the folder that holds train/ and val/, or train.zip and val.zip.")
@@ -95,13 +95,19 @@ def _source(root: Path) -> tuple[str, list[_Item], list[str]]:  # digest, files,
     digest.update(json.dumps([[i.path, i.bytes, i.crc] for i in items]).encode())
     if any((root / home).is_dir() for home in (*SPLITS, *FLAT.values())):
         table = manifest(root)
-        items += [_Item(p, b, None, str(root / p)) for p, b in zip(table["path"].to_pylist(), table["bytes"].to_pylist())]
+        lost = {p for p, problem in zip(table["path"].to_pylist(), table["problem"].to_pylist()) if skip and problem and not _is_readable(root / p)}
+        notes += [f"{len(lost)} of {root} cannot be copied, and stay{'s' * (len(lost) == 1)} behind: {', '.join(sorted(lost)[:3])}{', ...' * (len(lost) > 3)}"] if lost else []
+        items += [_Item(p, b, None, str(root / p)) for p, b in zip(table["path"].to_pylist(), table["bytes"].to_pylist()) if p not in lost]
         digest.update(facts_of(table)["digest"].encode())
     if not items:
         raise _no_split(root, SPLITS[0])
     return digest.hexdigest()[:12], items, notes
 
 # %% ../nbs/15_preload.ipynb #c0338119
+def _is_readable(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.R_OK)
+
+
 def _crc(path: Path) -> int:
     with open(path, "rb") as file:
         value = 0
@@ -143,7 +149,7 @@ def _bring(item: _Item, folder: Path) -> int:  # bytes; raises UserError
     except (zipfile.BadZipFile, zlib.error, OSError, NotImplementedError) as e:
         raise UserError(f"cannot bring {item.member or item.source}{f' of {item.source}' if item.member else ''} to {folder.parent}: {e}.") from None
     if temporary.stat().st_size != item.bytes:
-        raise UserError(f"{item.source} changed while it was copied; start again.")
+        raise UserError(f"{item.source} is not what it was when its folder was listed; rscd data check lists a data folder anew: give it the one that holds this file, then start again.")
     os.replace(temporary, path)
     return item.bytes
 
@@ -188,11 +194,12 @@ def preload(
     root: str | Path,  # data folder, or a folder with train.zip and val.zip
     local: str | Path,  # folder on the node's own disk
     threads: int = 8,  # that copy
+    skip: bool = False,  # leave behind what cannot be copied, such as a link to nothing
     say: Callable = logger.info,  # called with a line of progress
 ) -> Path:  # the complete copy; raises UserError
     "Have a complete, checked copy of the data on this node."
     root, local = Path(root), Path(local)
-    digest, items, notes = _source(root)
+    digest, items, notes = _source(root, skip)
     target = local / f"{root.absolute().name}-{digest}"
     partial = target.with_name(f".{target.name}.partial")
     try:

@@ -125,10 +125,12 @@ def load_sweep(
         if not all(isinstance(file, str) for file in lists[key]):
             raise UserError(f"{path}: {key} lists files, such as [\"config/{key}/...toml\"], not {lists[key]}.")
     every = Sweep(path, tuple(dict(zip(lists, values)) for values in itertools.product(*lists.values())), overrides)
-    different: dict[str, dict] = {}
+    different: dict[str, tuple[dict, Path]] = {}
     for i, cell in enumerate(every.cells):
-        different.setdefault(every.config(i).hash, cell)
-    return Sweep(path, tuple(different.values()), overrides)
+        cfg = every.config(i)
+        if (other := different.setdefault(cfg.hash, (cell, cfg.data.root))[1]) != cfg.data.root:
+            raise UserError(f"{path}: {other} and {cfg.data.root} have the same last name, by which runs are told apart; rename one of these folders.")
+    return Sweep(path, tuple(cell for cell, _ in different.values()), overrides)
 
 # %% ../nbs/55_sweep.ipynb #876373e6
 def finished(
@@ -157,6 +159,12 @@ def run_in_turn(
     return folders
 
 # %% ../nbs/55_sweep.ipynb #b27ccbc0
+def _frozen(sweep: Sweep, runs: Path) -> Path:
+    "A copy of a sweep's file for runs that begin later: a run's number must go on to mean the same."
+    text = sweep.path.read_text(encoding="utf-8-sig")
+    return write_atomic(runs.absolute() / "sweeps" / f"{sweep.path.stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.toml", text)
+
+
 def run_side_by_side(
     sweep: Sweep,  # by `load_sweep`
     cells: list[int],  # those to run
@@ -169,6 +177,7 @@ def run_side_by_side(
     environment = os.environ | {"OMP_NUM_THREADS": str(max(1, cores() // jobs))}
     (folder := expand(runs).absolute() / "sweeps").mkdir(parents=True, exist_ok=True)
     more = [word for override in sweep.overrides for word in ("--set", override)] + ["--network", network] * bool(network)
+    frozen = _frozen(sweep, expand(runs))
     log_of = lambda i: folder / f"{sweep.path.stem}-{i}-{sweep.config(i).hash[:8]}.log"  # another sweep of this file may have other settings
     waiting, running, failed = list(cells), {}, []
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -177,7 +186,7 @@ def run_side_by_side(
         while waiting or running:
             while waiting and len(running) < jobs:
                 i = waiting.pop(0)
-                command = [sys.executable, "-m", "rscd_nb.cli", "train", "--sweep", str(sweep.path), "--cell", str(i), "--nproc", str(nproc), "--runs", str(runs), *more]
+                command = [sys.executable, "-m", "rscd_nb.cli", "train", "--sweep", str(frozen), "--cell", str(i), "--nproc", str(nproc), "--runs", str(runs), *more]
                 with open(log_of(i), "w") as log:
                     running[i] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, preexec_fn=partial(prctl, 1, signal.SIGTERM))
             time.sleep(0.2)
@@ -231,8 +240,7 @@ def submit(
     account: str | None = None,  # as for sbatch -A
 ) -> str:  # what was submitted, in words; raises UserError
     "Submit a job array and the report that waits for it."
-    text = sweep.path.read_text()
-    frozen = write_atomic(runs.absolute() / "sweeps" / f"{sweep.path.stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.toml", text)
+    frozen = _frozen(sweep, runs)
     whose = [f"--account={account}"] if account else []
     overrides = [word for override in sweep.overrides for word in ("--set", override)]
     array = _sbatch(f"--array={','.join(map(str, cells))}", *whose, str(script), "--sweep", str(frozen), "--runs", str(runs.absolute()), *overrides)

@@ -81,7 +81,7 @@ def plan(
     check_training(t, world_size, t.simulate or processes_per_node)
     loader_class(cfg.data.loader)
     local = cfg.data.local_folder
-    root = preload(cfg.data.root, local) if local else cfg.data.root
+    root = preload(cfg.data.root, local, skip=cfg.data.on_bad_image == "skip") if local else cfg.data.root
     data = read_dataset(root, cfg.data.on_bad_image)
     shards = partition(data.train.labels, world_size, cfg.data)
     steps = steps_per_epoch(len(data.train), t.batch_size, world_size)
