@@ -90,7 +90,7 @@ class TrainConfig(_Frozen):
     # strategy
     strategy: str = Field("allreduce", description="How workers agree on one model: allreduce, decent-dp, gossip, diloco, or FILE.py:CLASS.")
     topology: str = Field("one-peer-exp", description="Who averages with whom (decentralized strategies only): complete, ring, one-peer-exp, three-peer-exp (with many workers), alternating-exp-ring, random-matching, hyper-hypercube, or FILE.py:FUNCTION.")
-    wire: str = Field("fp32", description="Format of messages: fp32, bf16, int8, int4, int2, lowrank, topk, or FILE.py:CLASS. gossip and allreduce take all but topk (lowrank is PowerSGD in allreduce), diloco all but lowrank (with topk it is SparseLoCo), decent-dp fp32.")
+    wire: str = Field("fp32", description="Format of messages: fp32, bf16, int8, int4, int2, lowrank, topk, or, for gossip, FILE.py:CLASS. Of those with a name gossip and allreduce take all but topk (lowrank is PowerSGD in allreduce), diloco all but lowrank (with topk it is SparseLoCo), decent-dp fp32.")
     wire_rank: int = Field(2, ge=1, description="Rank of the low-rank wire.")
     sync_every: int = Field(1, ge=1, description="Steps between exchanges; for allreduce, above 1 is local SGD.")
     order: Literal["awc", "atc"] = Field("awc", description="For gossip: awc (adapt while communicating), an exchange has a whole step to arrive; atc (adapt, then combine), it is taken in before the next forward pass of its layers.")
@@ -107,7 +107,7 @@ class TrainConfig(_Frozen):
     optimizer: Literal["adam", "adamw", "sgd", "accum-adam", "accum-adamw"] = Field("adamw", description="Update rule; accum-adam and accum-adamw are decent-dp's.")
     second_moment: Literal["local", "global", "shared"] = Field("local", description="For adam and adamw of workers that step alone: their own gradients' second moment (local), an estimate of the mean gradient's (global), or one averaged with peers, by rows and columns (shared; for label skew; gossip and allreduce).")
     lr: float = Field(2e-3, gt=0, description="Peak learning rate.")
-    scale_lr: Literal["none", "sqrt", "linear"] = Field("none", description="Multiply lr and min_lr by this function of the number of workers, if each takes steps of its own (gossip, decent-dp, local SGD).")
+    scale_lr: Literal["none", "sqrt", "linear"] = Field("none", description="Multiply lr and min_lr by this function of the number of workers, if each takes steps of its own (gossip, decent-dp, diloco, local SGD).")
     weight_decay: float = Field(0.05, ge=0, description="Not applied to norms and biases.")
     momentum: float = Field(0.9, ge=0, lt=1, description="For sgd.")
     beta2: float = Field(0.999, gt=0, lt=1, description="For the Adams: how long squared gradients are remembered. 0.95 suits short runs, and workers with few images each.")
@@ -162,13 +162,13 @@ def sized(
 
 # %% ../nbs/01_config.ipynb #0d87fc14
 class Config(_Frozen):
-    "One experiment: everything that can change its result."
+    "One experiment: everything that can change its result, but for the number of real workers, which the launcher sets."
     data: DataConfig = DataConfig()
     train: TrainConfig = TrainConfig()
 
     @property
     def hash(self) -> str:
-        "Twelve hex digits that change when any field does; of data.root and of FILE.py:NAME only the last name counts, so they are the same on every machine."
+        "Twelve hex digits that change when any field but data.preload does; of data.root and of FILE.py:NAME only the last name counts, so they are the same on every machine."
         values = self.model_dump(mode="json")
         values["data"] |= {"root": self.data.name, "preload": None}
         values["train"] |= {field: os.path.basename(getattr(self.train, field)) for field in OWN}

@@ -347,7 +347,7 @@ class Lock:
 def is_held(
     path: str | Path,  # of the lock's file
 ) -> bool | None:  # None: cannot be told
-    "Tell whether some process holds a lock, without touching it."
+    "Tell whether some process holds a lock alone; one that is shared is not seen."
     if not Path(path).exists():
         return False
     try:

@@ -369,7 +369,8 @@ def memory_needed(
     message = wire.encode(zeros, wire.initial_state(zeros, 2, 0), 0).nbytes
     groups = engine.groups_of(engine.topology_of(cfg, n, cfg.workers_per_node or n), 0)
     kept = sum(t.nbytes for g in groups for t in wire.initial_state(zeros, len(g), 0))
-    return n * ((1 + engine.remembers) * weights + moments + 2 * message + kept) + 2 * weights
+    gradients = n if cfg.precision == "fp16" or cfg.full_sync_steps else 1  # at a time
+    return n * ((1 + engine.remembers) * weights + moments + 2 * message + kept) + (1 + gradients) * weights
 
 # %% ../nbs/41_simulate.ipynb #46fb800b
 def free_memory(
