@@ -622,7 +622,7 @@ def check_model(
         raise UserError(f"{file} timed {theirs}, but the runs train {own_name(mine.model)} with {mine.batch // mine.workers} of {mine.crop}; bench with the runs' configuration.")
 
 # %% ../nbs/76_advise.ipynb #64984d8d
-PASTED = ("strategy", "topology", "wire", "wire_rank", "sync_every", "order", "full_sync_steps", "bucket_mb", "fragments", "overlap", "outer_lr", "outer_momentum", "optimizer", "second_moment", "fix_bn", "norm", "lr")
+PASTED = ("strategy", "topology", "wire", "wire_rank", "sync_every", "order", "full_sync_steps", "bucket_mb", "fragments", "overlap", "outer_lr", "outer_momentum", "optimizer", "second_moment", "fix_bn", "logit_adjustment", "norm", "sync_epochs", "lr")
 
 
 def settings_of(
@@ -757,7 +757,7 @@ def answers_at(
     bench: dict,  # of `rscd bench network`
     target: float,  # as for `target_of`
 ) -> dict[float, Answer]:  # by speed in Mbit/s, the slowest first; inf: no limit
-    "The answer at each speed of a bench; of training alone, without start-up."
+    "The answer at each speed of a bench; scoring included, without start-up."
     speeds = sorted({math.inf if row["mbit"] is None else float(row["mbit"]) for row in bench["rows"]})
     return {mbit: advise(runs, *_at(bench, mbit, target)) for mbit in speeds}
 

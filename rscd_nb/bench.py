@@ -248,7 +248,7 @@ def save_bench(
 # %% ../nbs/60_bench.ipynb #d763da4f
 Rate = Annotated[str, typer.Option(help="The network's speed.")]
 Workers = Annotated[int, typer.Option(help="Workers, each with one thread and a cable of its own.", min=2)]
-Model = Annotated[str, typer.Option(help="A torchvision model.")]
+Model = Annotated[str, typer.Option(help="narrow_resnet, a torchvision model, or FILE.py:FUNCTION.")]
 Crop = Annotated[int, typer.Option(help="Side of the images, pixels.", min=8)]
 Batch = Annotated[int, typer.Option(help="Images a worker and step.", min=1)]
 Out = Annotated[Path, typer.Option(parser=expand, help="Folder for the record, the figure, and the table if there is one.")]

@@ -74,7 +74,7 @@ def bench_network(
     rates: Iterable[str] = ("unlimited", "300mbit", "100mbit"),  # speeds, as `parse_rate` reads them
     workers: int = 4,  # each with a cable of its own
     methods: dict[str, dict] | None = None,  # part of METHODS; None: all
-    model: str = "resnet18",  # a torchvision classifier
+    model: str = "resnet18",  # a name that `20_model` knows
     crop: int = 64,  # pixels
     batch: int = 16,  # images a worker and step
     blocks: int = 3,  # times that every method has its turn

@@ -25,7 +25,7 @@ from .runs import Run, brief, by_arm, read_run, seconds_to
 from .sweep import load_sweep, run_in_turn
 
 # %% ../nbs/79_quickstart.ipynb #db393612
-LATENCY = 3e-4  # seconds of the shortest message in the emulated network, as `rscd bench scaling` measures it
+LATENCY = 3e-4  # seconds of the shortest message in the emulated network, about the least that `rscd bench scaling` measures
 
 
 def predicted(

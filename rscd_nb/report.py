@@ -26,7 +26,7 @@ from urllib.parse import unquote
 import pandas as pd
 
 import rscd_nb
-from .core import UserError, check_folder, write_atomic
+from .core import UserError, check_folder, read_json, write_atomic
 from .processes import Kernel, adopt, execute_notebook, start_forkserver
 from .runs import Run, load_benches, load_runs, machine_of
 
@@ -118,9 +118,9 @@ def _execute_all(
 
 # %% ../nbs/75_report.ipynb #1a14c6d5
 def _keep_records(runs: list[Run], benches: list[Path], folder: Path) -> None:
-    "The small part of each run that its report was made from, and of the benches; neither the machine's name nor its paths."
+    "The small part of each run that its report was made from, and of the benches, without the machine's name and the data's path."
     for path in benches:
-        write_atomic(folder / "bench" / path.name, path.read_bytes())
+        write_atomic(folder / "bench" / path.name, json.dumps({k: v for k, v in read_json(path).items() if k != "host"}) + "\n")
     machines = sorted({machine_of(run) for run in runs})
     for run in runs:
         record = {k: v for k, v in run.record.items() if k != "host"} | {"machine": f"machine {machines.index(machine_of(run)) + 1}"}

@@ -160,7 +160,7 @@ def _diary(net: Network, mbit: float | None, method: dict, base: dict, steps: in
 
 # %% ../nbs/64_timeline.ipynb #6e33a77c
 def _excerpt(lanes: dict[str, list[Span]], steps: list[Span]) -> dict:
-    "The part of the lanes within some steps, in tenths of a millisecond since the first began."
+    "The part of the lanes within some steps, in seconds since the first began, to a tenth of a millisecond."
     zero, end = steps[0][0], steps[-1][1]
     shifted = lambda lane: [[round(a - zero, 4), round(b - zero, 4)] for a, b in lane]
     outside = [(float("-inf"), zero), (end, float("inf"))]
@@ -188,7 +188,7 @@ def bench_timeline(
     rate: str = "300mbit",  # the network's speed, as for `parse_rate`
     workers: int = 4,  # each in a namespace of its own
     methods: Iterable[str] = SHOWN,  # names in METHODS
-    model: str = "resnet18",  # torchvision's name
+    model: str = "resnet18",  # a name that `20_model` knows
     crop: int = 64,  # pixels
     batch: int = 16,  # images a worker and step
     steps: int = 8,  # that count, of each method

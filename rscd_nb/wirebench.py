@@ -148,7 +148,7 @@ def mix_only(
 
 # %% ../nbs/62_wirebench.ipynb #6009e4c2
 def bench_wires(
-    model: str = "resnet18",  # torchvision's name
+    model: str = "resnet18",  # a name that `20_model` knows
     crop: int = 32,  # pixels
     batch: int = 16,  # images a step
     trained: int = 200,  # steps before anything is measured
@@ -243,7 +243,7 @@ def command(
     mixing: Annotated[int, typer.Option(help="Steps in which workers only mix.", min=1)] = 500,
     out: Out = Path("runs/bench"),
 ):
-    """Measure the loss of every wire on a network in training: bits a weight, error of a message, drift of the workers' mean, distance to it.
+    """Measure the loss of every wire but topk on a network in training: bits a weight, error of a message, drift of the workers' mean, distance to it.
 
     Example: rscd bench wires --mixing 100
     """
