@@ -103,7 +103,7 @@ def convert(
 # %% ../nbs/80_cli.ipynb #9e6eedc6
 @app.command()
 def train(
-    context: typer.Context,
+    context: typer.Context,  # typer's: tells which options were given
     data: Annotated[Path, typer.Option(parser=expand, help="TOML file of the data half.")] = Path("config/data/synthetic.toml"),
     train: Annotated[Path, typer.Option(parser=expand, help="TOML file of the training half.")] = Path("config/train/quick_decent.toml"),
     nproc: Annotated[int, typer.Option(help="Workers on this machine, or on each node of the job.", min=1)] = 4,
