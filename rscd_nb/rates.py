@@ -158,15 +158,16 @@ def judged_gains(
 ) -> Judged:
     "Gains of methods whose workers step alone, of three seeds or more. The best of several is found with the seeds that all of them share, and judged by its further seeds, where there are three; seeds that confirm it stand apart."
     base = methods_of(family)[0]
-    rows = {method.name: _by_seed(base, method) for method, rate, found in comparisons(family) if rate == method.best and len(found) > 2 and _alone(method)}
+    every = {method.name: _by_seed(base, method) for method, rate, _ in comparisons(family) if rate == method.best and _alone(method)}
+    rows = {name: found for name, gains in every.items() if len(found := {seed: gain for seed, gain in gains.items() if seed not in named}) > 2}
     if not rows:
         return Judged("", {}, False, [])
-    common = frozenset.intersection(*map(frozenset, rows.values())) - named
+    common = frozenset.intersection(*map(frozenset, rows.values()))
     best = max(rows, key=lambda name: np.mean([rows[name][seed] for seed in common]) if common else -np.inf)
-    further = [gain for seed, gain in rows[best].items() if seed not in common | named]
-    told = {name: [gain for seed, gain in gains.items() if seed not in named] for name, gains in rows.items()}
+    further = [gain for seed, gain in rows[best].items() if seed not in common]
     apart = len(rows) > 1 and len(further) > 2
-    return Judged(best, told | {best: further} if apart else told, apart, [gain for seed, gain in rows[best].items() if seed in named])
+    told = {name: list(gains.values()) for name, gains in rows.items()} | ({best: further} if apart else {})
+    return Judged(best, told, apart, [gain for seed, gain in every[best].items() if seed in named])
 
 
 def _confirmed(found: list[float], wanted: int) -> str:
