@@ -9,6 +9,7 @@ from nbdev.config import get_config
 
 ROOT = Path(__file__).resolve().parent.parent
 QUESTION = re.compile(r"^## (\d+)\. (.+)$", re.M)
+FIGURE = re.compile(r"^!\[([^\]\"]+)\]\((\S+)\)(?=\n\n\*\w)", re.M)  # with a caption below it: Quarto would print its description as a second one
 
 
 def divided(results: str) -> tuple[str, dict[int, tuple[str, str]]]:
@@ -36,7 +37,7 @@ def add_pages(tree: Path) -> list[Path]:  # the Markdown files that it wrote
     pages = {tree / "index.md": (ROOT / "README.md").read_text(), reports / "method.md": (ROOT / "reports" / "method.md").read_text(), reports / "results.md": results}
     pages |= {reports / f"question-{number:02}.md": one_page(*said) for number, said in questions.items()}
     for path, text in pages.items():
-        path.write_text(text.replace("](records/", records))
+        path.write_text(FIGURE.sub(r'![](\2){fig-alt="\1"}', text.replace("](records/", records)))
     edit_navigation(tree, [path.relative_to(tree).as_posix() for path in pages][1:])
     return list(pages)
 
@@ -49,7 +50,8 @@ def edit_navigation(tree: Path, pages: list[str]) -> None:
     contents = sidebar["website"]["sidebar"]["contents"]
     contents[contents.index("index.ipynb")] = "index.md"
     section = next(item for item in contents if isinstance(item, dict) and "analysis/results.ipynb" in item["contents"])
-    section["contents"] = [*pages, *section["contents"]]
+    named = [{"href": name, "text": f"How {Path(name).stem.capitalize()} is written"} for name in section["contents"]]  # the notebook has its page's title
+    section["contents"] = [*pages, *named]
     for name, content in (("_quarto.yml", quarto), ("sidebar.yml", sidebar)):
         (tree / name).write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
 

@@ -128,6 +128,9 @@ def _rounding_hook(rounded: RoundedGradients, bucket: dist.GradBucket) -> torch.
     messages = [torch.empty_like(message) for _ in range(dist.get_world_size())]
 
     def mean(_) -> Tensor:
+        for m in messages:  # with NCCL this runs on a stream of its own, and the backward pass must not get their memory while that is busy
+            if m.is_cuda:
+                m.record_stream(torch.cuda.current_stream(m.device))
         rounded.decode(messages, gradients)
         return bucket.buffer()
 

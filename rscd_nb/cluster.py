@@ -15,7 +15,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from .core import UserError
+from loguru import logger
+
+from .core import UserError, stop_if_asked
 
 # %% ../nbs/50_cluster.ipynb #0812b18a
 def job_port(
@@ -116,9 +118,11 @@ class Cluster:
             interface = None if all(os.environ.get(name) for name in names) else self.interface()
         except OSError as e:
             raise UserError(f"{self.name} has no way to the job's first node {self.host} ({e.strerror}); see MASTER_ADDR, or ask for other nodes.") from None
-        for name in names:
-            if interface:
-                os.environ.setdefault(name, interface)
+        if interface:
+            for name, value in zip(names, (interface, f"={interface}")):  # "=": NCCL would take all interfaces whose names begin so
+                os.environ.setdefault(name, value)
+        if self.node == 0:
+            logger.info(f"workers talk over {os.environ.get(names[0]) or 'the interface that gloo finds'} (GLOO_SOCKET_IFNAME), with NCCL over {os.environ.get(names[1], 'its own choice').removeprefix('=')} (NCCL_SOCKET_IFNAME) where it does not find InfiniBand")
         if self.node == 0:
             with socket.socket() as probe:
                 try:
@@ -143,6 +147,7 @@ class Cluster:
             try:
                 return socket.create_connection((self.host, self.port), timeout=5).close()
             except OSError as e:
+                stop_if_asked("while the nodes of the job waited for each other; the same command begins again")
                 if time.monotonic() - began > (patience if isinstance(e, ConnectionRefusedError) else timeout):
                     raise UserError(f"{self.name} does not reach the job's first node at {self.host}, port {self.port} ({e.strerror or e}); see that nodes may open connections to each other, or ask for other nodes.") from None
                 time.sleep(0.5)

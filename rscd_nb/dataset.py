@@ -159,10 +159,11 @@ def for_all_files(
     paths: Sequence[str],  # relative to the root
     what: str,  # for the progress bar
     few: int = 20_000,  # files below which starting processes takes longer than it saves: threads do it
+    most: int = 32,  # processes
 ) -> list:  # what the task returned, in the order of paths; raises UserError
     "Do something to many files in parallel, with a progress bar."
     chunks = [paths[i : i + _CHUNK] for i in range(0, len(paths), _CHUNK)]
-    pool = ThreadPoolExecutor(8) if len(paths) < few else ProcessPoolExecutor(min(32, 2 * cores()), mp_context=get_context("spawn"))
+    pool = ThreadPoolExecutor(8) if len(paths) < few else ProcessPoolExecutor(min(most, 2 * cores()), mp_context=get_context("spawn"))
     results = []
     with pool, tqdm(total=len(paths), desc=what, unit="image", unit_scale=True, delay=2, leave=False) as bar:
         try:
@@ -223,13 +224,14 @@ _MANIFEST = ".rscd-manifest.parquet"
 
 
 def _places(root: Path) -> list[Path]:
-    "Possible paths of a folder's manifest: beside the data, or in the user's cache where the data is read-only."
+    "Possible paths of a folder's manifest: beside the data; in the user's cache where the data is read-only; on the node where that is, too."
+    own = f"{root.absolute().name}-{hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:16]}.parquet"
+    places = [root / _MANIFEST, _temporary() / own]
     try:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        places.insert(1, Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rscd-nb" / own)
     except RuntimeError:  # a user without a home
-        return [root / _MANIFEST]
-    own = hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:16]
-    return [root / _MANIFEST, cache / "rscd-nb" / f"{root.absolute().name}-{own}.parquet"]
+        pass
+    return places
 
 # %% ../nbs/12_dataset.ipynb #f4851636
 def _load(root: Path, place: Path, columns: list[str] | None) -> pa.Table | None:
@@ -259,7 +261,7 @@ def _save(table: pa.Table, places: list[Path]) -> None:
             return
         except OSError:
             continue
-    logger.debug(f"no manifest was kept: {' and '.join(str(place.parent) for place in places)} cannot be written")
+    logger.warning(f"each process looks at all files anew: the list of them can be kept in none of {', '.join(str(place.parent) for place in places)}")
 
 # %% ../nbs/12_dataset.ipynb #0a527e64
 def _user() -> int:
@@ -268,12 +270,17 @@ def _user() -> int:
     return next((os.getuid() - inside + outside for inside, outside, count in spans if inside <= os.getuid() < inside + count), os.getuid())
 
 
+def _temporary() -> Path:
+    "A folder of this user's and this node's."
+    return Path(tempfile.gettempdir()) / f"rscd-nb-{_user()}"
+
+
 @contextmanager
 def once_per_node(
     key: str,  # what must not be done twice at a time
 ) -> Iterator[None]:
     "Hold a lock of this node while the block runs; other processes wait for it, however long it takes."
-    folder = Path(tempfile.gettempdir()) / f"rscd-nb-{_user()}"
+    folder = _temporary()
     folder.mkdir(mode=0o700, exist_ok=True)
     with Lock(folder / f"{hashlib.sha256(os.fsencode(key)).hexdigest()[:16]}.lock"):
         yield
@@ -356,7 +363,10 @@ def _no_split(root: Path, split: str) -> UserError:
     "The error of a folder without a split, with the likely reason."
     if (root / f"{split}.zip").is_file():
         return UserError(f"{root} holds {split}.zip, still packed; set data.preload to a folder on a local disk, such as $TMPDIR, to have it unpacked there.")
-    folders = [e.name for e in _visible(root) if e.is_dir()]
+    visible = _visible(root)
+    if packed := [e.name for e in visible if e.name.endswith(".zip")]:
+        return UserError(f"{root} has no images in {split}/, but {packed[0]}; unpack it so that {split}/<class>/*.jpg (or .png, .webp) are there, or pack each split by itself, as {split}.zip.")
+    folders = [e.name for e in visible if e.is_dir()]
     meant = next((root / name for name in folders if (root / name / "train").is_dir()), root.parent if root.name in SPLITS else None)
     others = [name for name in folders if name not in SPLITS]
     hint = f" Did you mean {meant}?" if meant else f" What is there: {', '.join(others[:5])}{', ...' * (len(others) > 5)}." if others else ""

@@ -102,7 +102,7 @@ class DecentDP(Parallel):
             raise UserError("decent-dp uses the GPU wherever there is one; set CUDA_VISIBLE_DEVICES='' to train on the CPU.")
         per_node = cfg.workers_per_node or world.local_size
         logger.disable("decent_dp")  # debugging lines on rank 0 only
-        self._topology = make_topology(cfg.topology, world.size, per_node)
+        self.topology = make_topology(cfg.topology, world.size, per_node)
         self._ddp = DecentralizedDataParallel(
             self.model, self.new_optimizer, self.new_scheduler, cfg.topology, bucket_size_in_mb=cfg.bucket_mb or BUCKET_MB, _local_world_size=per_node
         )
@@ -134,7 +134,7 @@ class DecentDP(Parallel):
 
     @property
     def bytes_sent(self):
-        return messages_a_step(self._topology, self.world.rank) * self._model_bytes * self.steps
+        return messages_a_step(self.topology, self.world.rank) * self._model_bytes * self.steps
 
     def _wait(self) -> None:
         "Wait for the pending exchanges; the next step mixes in what arrived, as usual."

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.profiler import record_function
 
 from .topology import Topology
-from .world import World, patience
+from .world import World, message_timeout
 
 # %% ../nbs/36_exchange.ipynb #62df5626
 @dataclass
@@ -85,10 +85,10 @@ class Exchange:
         timeout: float,  # seconds, see `process_group`
         channels: int = 1,  # exchanges that may be pending at the same time
     ):
-        self.rank, wait = world.rank, patience(timeout)[0]  # wait: how long a collective may take
+        own_connections = dist.get_backend() == "gloo" and world.size > 1
+        self.rank, wait = world.rank, message_timeout(timeout, dist.get_backend())
         larger = sorted({g for groups in topology.rounds for g in groups if len(g) > 2})
         self._groups = {g: dist.group.WORLD if len(g) == topology.world_size else dist.new_group(list(g), timeout=wait) for g in larger}
-        own_connections = dist.get_backend() == "gloo" and world.size > 1
         self._channels = [dist.new_group(timeout=wait) if own_connections else None for _ in range(channels)]
         self._received: dict[int, Tensor] = {}  # by channel: new memory costs more time than old
 

@@ -129,7 +129,7 @@ class Bucket(_Flat):
         state: dict,  # by `state_dict`
     ) -> None:
         "Go on from a saved state."
-        here = lambda tensors: [t.to(self.flat.device) for t in tensors]
+        here = lambda tensors: [t.to(self.flat.device) if t.ndim else t for t in tensors]  # what has no dimension is a count for the CPU
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.rounds = state["rounds"]

@@ -24,8 +24,8 @@ from loguru import logger
 
 import rscd_nb
 from .cluster import Cluster
-from .config import OWN, Config, save_config
-from .core import Lock, Stopped, UserError, cores, die_with_parent, expand, is_own, obey_parent, read_json, write_atomic, writing
+from .config import OWN, Config, read_config, save_config
+from .core import Lock, Stopped, UserError, asked_to_stop, cores, die_with_parent, expand, is_own, obey_parent, read_json, write_atomic, writing
 from .processes import Kernel, adopt, call, execute_notebook, set_title, start_forkserver
 
 # %% ../nbs/52_launch.ipynb #2285180a
@@ -142,7 +142,9 @@ def _held(
     except OSError as e:
         raise UserError(f"cannot write the run folder {run_dir}: {e.strerror}; choose another with --runs.") from None
     if not free:
-        raise UserError(f"{run_dir} is being written by another process; wait for it, or change a setting to get another folder.")
+        holder = Path(f"{_lock_of(run_dir)}.holder")  # where the file system has no locks
+        stale = f", or, if {' process '.join(holder.read_text().split())} has ended, delete {holder}" if holder.is_file() else ""
+        raise UserError(f"{run_dir} is being written by another process; wait for it, or change a setting to get another folder{stale}.")
     writers.release()  # they take it themselves, all of them together
     with launcher:
         yield
@@ -210,8 +212,9 @@ def _first_failure(run_dir: Path) -> dict | None:
 
 def _forget_failures(run_dir: Path) -> None:
     "Remove the notes of an earlier attempt. The leading node does so alone: another's may have failed already."
-    for note in (run_dir / "log").glob("failure-rank*.json"):
-        note.unlink(missing_ok=True)
+    for place in _places_of_notes(run_dir):
+        for note in place.glob("failure-rank*.json"):
+            note.unlink(missing_ok=True)
 
 # %% ../nbs/52_launch.ipynb #f9f55469
 def launch(
@@ -232,22 +235,25 @@ def launch(
     if not NOTEBOOK.is_file():
         raise UserError(f"the experiment notebook {NOTEBOOK} is not there; install rscd-nb from a checkout with: pip install -e .")
     device = pick_device(cfg.train.device)
-    if device.type == "cpu" and cfg.train.device == "auto" and cluster and cluster.node == 0 and os.environ.get("SLURM_GPUS_ON_NODE"):
-        logger.warning(f"this job was given GPUs, but torch sees none on {cluster.name}: it trains on the CPU")
+    if device.type == "cpu" and cfg.train.device == "auto" and cluster and os.environ.get("SLURM_GPUS_ON_NODE", "0") != "0":
+        raise UserError(f"this job was given GPUs, but torch sees none on {cluster.name}; see with rscd env on that node whether its driver is new enough for this torch, or set train.device=cpu.")
+    if cluster:
+        cfg = _begun(cfg, expand(runs).absolute(), cluster)
     nproc = 1 if cfg.train.simulate else nproc  # simulated workers share a process
     world_size = nproc * (cluster.nodes if cluster else 1)
-    data = plan(cfg, world_size, nproc).data
     run_dir = expand(runs).absolute() / (run_id(cfg, world_size) + suffix)
     leads = cluster is None or cluster.node == 0
-    # The processes of a job that Slurm has taken back may need a moment to end.
-    with _held(run_dir, patience=60 if cluster else 1) if leads else nullcontext():
-        if not _finished(run_dir, data):
-            if leads:
-                _prepare(cfg, run_dir)
-                if cluster:
-                    cluster.link(run_dir)
-            restarts = 0 if cluster else restarts  # of a job: slurm/launch.sh
-            _start(cfg, nproc, run_dir, start or partial(_start_workers, cluster=cluster), restarts, patience=5 if cluster else 0)
+    with _stoppable():
+        data = plan(cfg, world_size, nproc).data
+        # The processes of a job that Slurm has taken back may need a moment to end.
+        with _held(run_dir, patience=60 if cluster else 1) if leads else nullcontext():
+            if not _finished(run_dir, data):
+                if leads:
+                    _prepare(cfg, run_dir)
+                    if cluster:
+                        cluster.link(run_dir)
+                restarts = 0 if cluster else restarts  # of a job: slurm/launch.sh
+                _start(cfg, nproc, run_dir, start or partial(_start_workers, cluster=cluster), restarts, patience=5 if cluster else 0)
     return run_dir
 
 # %% ../nbs/52_launch.ipynb #b4c47158
@@ -265,6 +271,17 @@ def _finished(run_dir: Path, data) -> bool:
     return True
 
 # %% ../nbs/52_launch.ipynb #48e43101
+def _begun(cfg: Config, runs: Path, cluster: Cluster) -> Config:
+    "The configuration with which this job began, if it begins again: its files may have been edited since, for another run."
+    config = runs / "jobs" / cluster.job / "config.toml"
+    if os.environ.get("RSCD_AGAIN", "0") == "0" or not config.is_file():
+        return cfg
+    first = read_config(config)
+    if first.hash != cfg.hash and cluster.node == 0:
+        logger.warning(f"the configuration has changed since job {cluster.job} began; the job goes on with the one it began with, {config}")
+    return first
+
+
 def _prepare(cfg: Config, run_dir: Path) -> None:
     from rscd_nb.train import make_run_dir
 
@@ -284,9 +301,7 @@ def _start_workers(run_dir: str, nproc: int, cluster: Cluster | None) -> None:
 # %% ../nbs/52_launch.ipynb #979cc6d9
 @contextmanager
 def _stoppable():
-    """Turn the signals by which clusters announce that a job's time is up, and terminals that they close, into a file that workers look for.
-
-    yields a function that tells whether workers have stopped because of it."""
+    "Turn the signals by which clusters announce that a job's time is up, and terminals that they close, into a file that workers look for."
     with tempfile.TemporaryDirectory(prefix="rscd-", ignore_cleanup_errors=True) as folder:
         stop = Path(folder) / "stop"
         heard = [signal.SIGTERM, signal.SIGUSR1]
@@ -295,7 +310,7 @@ def _stoppable():
         before = {s: signal.signal(s, lambda *_: stop.touch()) for s in heard}
         try:
             with _environment(RSCD_STOP_FILE=str(stop)):
-                yield Path(f"{stop}ped").exists
+                yield
         finally:
             for s, handler in before.items():
                 signal.signal(s, handler)
@@ -327,15 +342,15 @@ def _attempt(
     # decent-dp takes a GPU wherever it sees one, so a run on the CPU must not see any.
     hidden = {"CUDA_VISIBLE_DEVICES": ""} if cfg.train.device == "cpu" else {}
     try:
-        with _environment(**hidden), _stoppable() as stopped:
+        with _environment(**hidden):
             try:
                 start(str(run_dir), nproc)
             except (ChildFailedError, WorkerDied) as e:
                 why = _why(run_dir, e, patience)
-                if isinstance(why, WorkerDied) and os.path.exists(os.environ["RSCD_STOP_FILE"]):  # a restart would not know that it was asked to stop
+                if isinstance(why, WorkerDied) and asked_to_stop():  # a restart would not know that it was asked to stop
                     raise Stopped(f"stopped as asked ({why}); the same command goes on from the newest checkpoint in {run_dir}") from None
                 raise why from None
-            if stopped():
+            if Path(os.environ["RSCD_STOP_FILE"] + "ped").exists():  # the workers have
                 raise Stopped(f"stopped as asked; the same command goes on from the last step, kept in {run_dir}")
     except SignalException as e:
         raise RunFailed(f"stopped by {e.sigval.name}; what was written so far is in {run_dir}") from None

@@ -303,6 +303,11 @@ def _feed(pipe, batch: list[Encoded]) -> None:
     pipe.schedule_run()
 
 # %% ../nbs/14_loader.ipynb #e7ec6568
+def _is_of_gpu(error: RuntimeError) -> bool:
+    "Tell an error of the GPU, which an earlier kernel may have caused, from one of an image."
+    return isinstance(error, (torch.OutOfMemoryError, getattr(torch, "AcceleratorError", ()))) or bool(re.search(r"CUDA (runtime|driver) API error|CUDA error|cudaError|out of memory", str(error)))
+
+
 class DaliLoader(Loader):
     "Decodes with NVIDIA DALI, on the CPU or with the GPU's help."
 
@@ -347,6 +352,8 @@ class DaliLoader(Loader):
         try:
             pipe.share_outputs()
         except RuntimeError as e:
+            if _is_of_gpu(e):
+                raise
             why = re.search(r"failed: (.*)", str(e))  # the rest of the message is addresses
             raise self.images.bad(position, f"DALI: {why.group(1).rstrip('.') if why else 'refused'}") from None
         return this
@@ -366,7 +373,9 @@ class DaliLoader(Loader):
                 batch = self._schedule(self._arrived(reads.pop(0)))
             try:
                 images = self._take() if batch else None
-            except RuntimeError:
+            except RuntimeError as e:
+                if _is_of_gpu(e):
+                    raise
                 batch = self._schedule(self._mend(batch, epoch))
                 images = self._take() if batch else None
             labels = torch.from_numpy(self.images.split.labels[[this.position for this in batch]])

@@ -135,7 +135,7 @@ class Network:
         here = import_module("rscd_nb.netlab")  # by a name that another process finds
         with tempfile.TemporaryDirectory(prefix="rscd-") as tmp:
             pickled, results = cloudpickle.dumps((fn, args)), [Path(tmp) / f"result{i}" for i in range(self.workers)]
-            self._watch([self.start(i, here._answer, self.keeper, i, pickled, results[i], OMP_NUM_THREADS="1") for i in range(self.workers)])
+            self._watch([self.start(i, here._answer, self.keeper, i, pickled, results[i], OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="") for i in range(self.workers)])
             return [cloudpickle.loads(result.read_bytes()) for result in results]
 
     def _watch(self, processes: list[BaseProcess]) -> None:

@@ -13,6 +13,7 @@ from copy import deepcopy
 
 import torch
 import torch.distributed as dist
+from loguru import logger
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parameters_to_vector
@@ -234,6 +235,8 @@ class _Replica:
         world: World,  # this process among the workers
     ):
         self.model, self.cfg, self.steps_per_epoch, self.world = model.to(world.device), cfg, steps_per_epoch, world
+        if cfg.precision == "bf16" and world.device.type == "cuda" and world.rank == 0 and torch.cuda.get_device_capability(world.device) < (8, 0):
+            logger.warning(f"{torch.cuda.get_device_name(world.device)} has no bf16 of its own and computes it many times slower; set train.precision to fp16 (not for decent-dp) or fp32")
         self.steps = 0  # updates made so far
         self.sync_steps = round(cfg.sync_epochs * steps_per_epoch)  # of full synchronisation at the start
         self._accumulating = False  # True for every micro-batch except a step's last; set before its forward pass

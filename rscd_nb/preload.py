@@ -15,15 +15,14 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from loguru import logger
-from tqdm import tqdm
 
-from .core import Lock, UserError, read_json
-from .dataset import FLAT, LITTER, SPLITS, _no_split, facts_of, manifest
+from .core import Lock, UserError, read_json, stop_if_asked
+from .dataset import FLAT, LITTER, SPLITS, _check_bad, _data_set, _no_split, facts_of, for_all_files, manifest
 from .images import ENDINGS
 from .rscd import CLASSES, label_of
 
@@ -87,7 +86,8 @@ def _source(root: Path, skip: bool) -> tuple[str, list[_Item], list[str]]:  # di
     "Content of a data folder, or of its archives."
     if not root.is_dir():
         raise UserError(f"there is no data folder {root}; name the folder that holds train/ and val/, or train.zip and val.zip.")
-    archives = {s: root / f"{s}.zip" for s in SPLITS if (root / f"{s}.zip").is_file() and not (root / s).is_dir()}
+    names = {s: [name for name in (s, FLAT.get(s)) if name] for s in SPLITS}  # of a split's folder or archive
+    archives = {s: path for s in SPLITS if not any((root / name).is_dir() for name in names[s]) for path in [root / f"{name}.zip" for name in names[s]] if path.is_file()}
     items, notes, digest = [], [], hashlib.sha256()
     for split, path in archives.items():
         more, note = _in_archive(path, split)
@@ -95,12 +95,18 @@ def _source(root: Path, skip: bool) -> tuple[str, list[_Item], list[str]]:  # di
     digest.update(json.dumps([[i.path, i.bytes, i.crc] for i in items]).encode())
     if any((root / home).is_dir() for home in (*SPLITS, *FLAT.values())):
         table = manifest(root)
+        if not skip:
+            _check_bad(root, table)
+        if not archives:
+            _data_set(root, table)  # whatever keeps it from being trained on is said before the copy is made
         lost = {p for p, problem in zip(table["path"].to_pylist(), table["problem"].to_pylist()) if skip and problem and not _is_readable(root / p)}
         notes += [f"{len(lost)} of {root} cannot be copied, and stay{'s' * (len(lost) == 1)} behind: {', '.join(sorted(lost)[:3])}{', ...' * (len(lost) > 3)}"] if lost else []
         items += [_Item(p, b, None, str(root / p)) for p, b in zip(table["path"].to_pylist(), table["bytes"].to_pylist()) if p not in lost]
         digest.update(facts_of(table)["digest"].encode())
-    if not items:
-        raise _no_split(root, SPLITS[0])
+    there = {os.path.dirname(os.path.dirname(i.path)) or os.path.dirname(i.path) for i in items}  # the splits' folders
+    for wanted in (SPLITS[:1], (*SPLITS[1:], *FLAT.values())):
+        if not there.intersection(wanted):
+            raise _no_split(root, wanted[0])
     return digest.hexdigest()[:12], items, notes
 
 # %% ../nbs/15_preload.ipynb #c0338119
@@ -125,7 +131,7 @@ def _there(item: _Item, folder: Path) -> bool:
         return False
 
 
-_own = threading.local()  # an open archive for each thread: they read at the same time
+_own = threading.local()  # an open archive for each thread and process: they read at the same time
 
 # %% ../nbs/15_preload.ipynb #444b36a0
 def _archive(path: str) -> zipfile.ZipFile:
@@ -154,19 +160,23 @@ def _bring(item: _Item, folder: Path) -> int:  # bytes; raises UserError
     return item.bytes
 
 # %% ../nbs/15_preload.ipynb #47ee27c1
-def _bring_all(items: list[_Item], folder: Path, threads: int) -> None:
+def _bring_some(folder: str, items: list[_Item]) -> list[int]:
+    sizes = []
+    for item in items:
+        stop_if_asked(f"while images were copied to {os.path.dirname(folder)}; the same command goes on with the rest")
+        sizes.append(_bring(item, Path(folder)))
+    return sizes
+
+
+def _bring_all(items: list[_Item], folder: Path) -> None:
     for home in {os.path.dirname(item.path) for item in items}:
         (folder / home).mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(threads) as pool, tqdm(total=sum(i.bytes for i in items), desc=f"copying to {folder.parent}", unit="B", unit_scale=True, delay=2) as bar:
-        try:
-            for size in pool.map(lambda item: _bring(item, folder), items):
-                bar.update(size)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    packed = any(item.member for item in items)  # a process reads an archive's directory, half a gigabyte for a million files
+    for_all_files(import_module("rscd_nb.preload")._bring_some, folder, items, f"copying to {folder.parent}", most=4 if packed else 32)
 
 # %% ../nbs/15_preload.ipynb #b46cb6c3
 _MARK = ".rscd-preload.json"  # in a complete copy
+_BLOCK = 4096  # bytes that a disk gives to a file at a time
 
 
 def _complete(folder: Path, items: list[_Item]) -> str:  # the copy's digest; raises UserError
@@ -192,30 +202,35 @@ def _is_whole(target: Path) -> bool:
 # %% ../nbs/15_preload.ipynb #81ee5a0b
 def preload(
     root: str | Path,  # data folder, or a folder with train.zip and val.zip
-    local: str | Path,  # folder on the node's own disk
-    threads: int = 8,  # that copy
+    local: str | Path,  # folder on the node's own disk; the copy goes to rscd-nb-<user's number> in it
     skip: bool = False,  # leave behind what cannot be copied, such as a link to nothing
     say: Callable = logger.info,  # called with a line of progress
 ) -> Path:  # the complete copy; raises UserError
-    "Have a complete, checked copy of the data on this node."
-    root, local = Path(root), Path(local)
+    "Have a complete, checked copy of the data on this node, in a folder of this user's: `/tmp` is everybody's. It stays there for the next run."
+    root, local = Path(root), Path(local) / f"rscd-nb-{os.getuid()}"
+    this = [str(root.absolute()), str(local), skip]
+    if "RANK" in os.environ and (handed := os.environ.get("RSCD_COPY")):  # the launcher has made it a moment ago: its workers need not list the source again
+        *theirs, copy = json.loads(handed)
+        if theirs == this and _is_whole(Path(copy)):
+            return Path(copy)
     digest, items, notes = _source(root, skip)
     target = local / f"{root.absolute().name}-{digest}"
     partial = target.with_name(f".{target.name}.partial")
     try:
-        local.mkdir(parents=True, exist_ok=True)
+        local.mkdir(parents=True, exist_ok=True, mode=0o700)
         with Lock(local / f".{target.name}.lock"):
+            os.environ["RSCD_COPY"] = json.dumps([*this, str(target)])
             if _is_whole(target):
                 return target
             if target.exists():
                 os.replace(target, partial)
             partial.mkdir(exist_ok=True)
-            missing = sum(i.bytes for i in items if not (partial / i.path).is_file())
+            missing = sum(-(-i.bytes // _BLOCK) * _BLOCK for i in items if not (partial / i.path).is_file())
             if missing > (free := shutil.disk_usage(partial).free):
                 raise UserError(f"{local} has {free / 1e9:.1f} GB free, {root} needs {missing / 1e9:.1f}; set data.preload to a larger disk, or leave it out to read {root} in place.")
             for line in (*notes, f"bringing {len(items)} files ({missing / 1e9:.2f} GB) from {root} to {target}"):
                 say(line)
-            _bring_all(items, partial, threads)
+            _bring_all(items, partial)
             copy = _complete(partial, items)
             (partial / _MARK).write_text(json.dumps({"source": str(root.absolute()), "files": len(items), "digest": digest, "copy": copy}))
             os.replace(partial, target)

@@ -8,6 +8,7 @@ __all__ = ['Sweep', 'load_sweep', 'finished', 'run_in_turn', 'run_side_by_side',
 # %% ../nbs/55_sweep.ipynb #b02deb1e
 import hashlib
 import itertools
+import json
 import os
 import re
 import shlex
@@ -160,9 +161,15 @@ def run_in_turn(
 
 # %% ../nbs/55_sweep.ipynb #b27ccbc0
 def _frozen(sweep: Sweep, runs: Path) -> Path:
-    "A copy of a sweep's file for runs that begin later: a run's number must go on to mean the same."
+    "Copies of a sweep's file and of those that it names, for runs that begin later: a run's number must go on to mean the same."
     text = sweep.path.read_text(encoding="utf-8-sig")
-    return write_atomic(runs.absolute() / "sweeps" / f"{sweep.path.stem}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.toml", text)
+    contents = {name: expand(name).read_text(encoding="utf-8-sig") for name in dict.fromkeys(cell[key] for cell in sweep.cells for key in ("data", "train"))}
+    digest = hashlib.sha256("\0".join([text, *contents.values(), *sweep.overrides]).encode()).hexdigest()[:8]
+    folder = runs.absolute() / "sweeps" / f"{sweep.path.stem}-{digest}"
+    for i, (name, content) in enumerate(contents.items()):
+        copy = write_atomic(folder / str(i) / Path(name).name, content)  # under its own name, which may be the run's
+        text = re.sub(f"""(["']){re.escape(name)}\\1""", lambda _, copy=copy: json.dumps(str(copy)), text)
+    return write_atomic(folder.with_suffix(".toml"), text)
 
 
 def run_side_by_side(
@@ -230,6 +237,16 @@ def _sbatch(*args: str) -> str:  # the job's number; raises UserError
         raise UserError(f"Slurm refused the job: {(done.stderr.strip() or 'without a word').splitlines()[-1].removeprefix('sbatch: error: ')}.")
     return done.stdout.strip().split(";")[0]
 
+
+def _in_queue(tag: str) -> set[int]:
+    "The runs of a sweep that are in Slurm's queue or under way: they bear its tag as a comment."
+    try:
+        lines = subprocess.run(["squeue", "--me", "--array", "--noheader", "--format=%K %k"], capture_output=True, text=True, timeout=60).stdout.splitlines()
+    except (OSError, subprocess.TimeoutExpired):
+        return set()
+    found = [line.split(maxsplit=1) for line in lines]
+    return {int(words[0]) for words in found if words[1:] == [tag] and words[0].isdecimal()}
+
 # %% ../nbs/55_sweep.ipynb #3385a93a
 def submit(
     sweep: Sweep,  # by `load_sweep`
@@ -241,9 +258,16 @@ def submit(
 ) -> str:  # what was submitted, in words; raises UserError
     "Submit a job array and the report that waits for it."
     frozen = _frozen(sweep, runs)
+    busy = _in_queue(tag := f"rscd-sweep-{frozen.stem}")
+    if not (cells := [i for i in cells if i not in busy]):
+        return f"the runs that have not finished are in the queue already, or under way; see them with: rscd runs --runs {runs} --watch"
     whose = [f"--account={account}"] if account else []
     overrides = [word for override in sweep.overrides for word in ("--set", override)]
-    array = _sbatch(f"--array={','.join(map(str, cells))}", *whose, str(script), "--sweep", str(frozen), "--runs", str(runs.absolute()), *overrides)
+    array = _sbatch(f"--array={','.join(map(str, cells))}", "--output=%x-%A_%a.log", f"--comment={tag}", *whose, str(script), "--sweep", str(frozen), "--runs", str(runs.absolute()), *overrides)
     write = shlex.join([sys.executable, "-m", "rscd_nb.cli", "report", "--runs", str(runs.absolute()), "--out", str(report.absolute())])
-    after = _sbatch(f"--dependency=afterany:{array}", *whose, "--job-name=rscd-report", "--output=%x-%j.log", "--nodes=1", "--ntasks=1", f"--wrap={write}")
-    return f"submitted {len(cells)} of {len(sweep)} runs as job array {array} and the report as job {after}; see them with: rscd runs --runs {runs} --watch"
+    watch = f"see them with: rscd runs --runs {runs} --watch"
+    try:
+        after = _sbatch(f"--dependency=afterany:{array}", *whose, "--job-name=rscd-report", "--output=%x-%j.log", "--time=00:30:00", "--nodes=1", "--ntasks=1", f"--wrap={write}")
+    except UserError as e:  # a job without GPUs has no place on some clusters
+        return f"submitted {len(cells)} of {len(sweep)} runs as job array {array}; {watch}\nThe report that was to follow: {e} Write it when they have ended: {write}"
+    return f"submitted {len(cells)} of {len(sweep)} runs as job array {array} and the report as job {after}; {watch}"

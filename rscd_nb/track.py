@@ -199,7 +199,8 @@ class Tracker:
     ):
         self.run_dir, self.name, self.main = run_dir, cfg.train.name, world.rank == 0
         start_log(run_dir, world.rank)
-        self._bar = tqdm(total=steps, desc=cfg.train.name, unit="step", disable=not self.main, mininterval=float(os.environ.get("TQDM_MININTERVAL", 1)), dynamic_ncols=True)
+        self._interval = float(os.environ.get("TQDM_MININTERVAL", 1))  # seconds
+        self._bar = tqdm(total=steps, desc=cfg.train.name, unit="step", disable=not self.main, mininterval=self._interval, dynamic_ncols=True)
         self._file = None
         self._wandb = start_wandb(cfg, run_dir) if self.main else None
 
@@ -224,6 +225,8 @@ class Tracker:
 
     def advance(self) -> None:
         "One step done."
+        if self.main:  # a notebook keeps every line that the bar prints: of a long run it prints more seldom
+            self._bar.mininterval = max(self._interval, (time.time() - self._bar.start_t) / 1000)
         self._bar.update()
 
     def log(

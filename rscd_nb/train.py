@@ -86,8 +86,8 @@ def plan(
     shards = partition(data.train.labels, world_size, cfg.data)
     steps = steps_per_epoch(len(data.train), t.batch_size, world_size)
     check_shapes(t, len(data.classes), t.batch_size // world_size)
-    if t.simulate:
-        check_memory(make_model(t, len(data.classes)), t, pick_device(t.device))
+    if t.simulate and (device := pick_device(t.device)).type == "cpu":  # a launcher that asked a GPU would keep a share of it; the worker asks
+        check_memory(make_model(t, len(data.classes)), t, device)
     return Plan(data, shards, steps)
 
 # %% ../nbs/44_train.ipynb #dc2cb9b8

@@ -51,6 +51,7 @@ export OMP_NUM_THREADS="${OMP_NUM_THREADS:-${SLURM_CPUS_PER_TASK:-1}}" TQDM_MINI
 trap 'rm -f "$died"' EXIT
 for ((attempt = 0; ; attempt++)); do
     rm -f "$died"
+    export RSCD_AGAIN=$((attempt + ${SLURM_RESTART_COUNT:-0})) # not 0: this job has begun before, and goes on with the configuration that it had then
     # --wait: a launcher that outlives another by so many seconds hangs. --export: whatever SBATCH_EXPORT says, a node needs what was set here.
     srun --export=ALL --nodes="$SLURM_JOB_NUM_NODES" --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --cpus-per-task="$cpus" --wait=60 \
         bash -c "$on_node" "$rscd" "$died" "${what[@]}" --slurm --nproc "$workers" "$@"
