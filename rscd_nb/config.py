@@ -123,7 +123,7 @@ class TrainConfig(_Frozen):
     # numerics
     accumulate: int = Field(1, ge=1, description="Micro-batches whose gradients make one step.")
     clip_norm: float | None = Field(None, gt=0, description="Clip the worker's gradient to this norm, over all parameters.")
-    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="bf16, fp16: autocast of the forward pass, fp16 with loss scaling; weights stay fp32.")
+    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="bf16, fp16: autocast of the forward pass, fp16 with loss scaling; weights stay fp32. On GPUs fp32 convolutions are TF32, as torch has it.")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto takes a GPU when there is one.")
     timeout: int = Field(600, ge=4, description="Seconds after which a silent worker ends the run.")
     seed: int = Field(0, ge=0, lt=2**32, description="Of initial weights, sample order and augmentation.")

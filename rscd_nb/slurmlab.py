@@ -205,7 +205,7 @@ def main() -> None:
     try:
         with slurm_lab(nodes=4, cpus=32, gpus=gpus) as lab:
             print(lab.run("sinfo").stdout)
-            print("Try: sbatch slurm/cpu.sh config/data/synthetic.toml config/train/quick_decent.toml --set train.epochs=1; squeue; rscd runs --watch\nThe laboratory stops with this shell (exit).")
+            print("Try: rscd data synthetic data/synthetic; sbatch slurm/cpu.sh config/data/synthetic.toml config/train/quick_decent.toml --set train.epochs=1; squeue; rscd runs --watch\nThe laboratory stops with this shell (exit).")
             before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the shell's
             subprocess.run([os.environ.get("SHELL", "/bin/sh")], env=lab.environment | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})
             signal.signal(signal.SIGINT, before)

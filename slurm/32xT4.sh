@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # 32 T4 GPUs: 4 nodes with 8 workers each. From the top of the checkout:
-#   sbatch -A PROJECT slurm/32xT4.sh config/data/rscd.toml config/train/decent_resnet50.toml [--set KEY=VALUE ...]
+#   sbatch -A PROJECT slurm/32xT4.sh config/data/rscd.toml config/train/decent_resnet50.toml --set train.precision=fp32 [--set KEY=VALUE ...]
 #SBATCH --job-name=rscd-32xT4
 #SBATCH --nodes=4
 #SBATCH --ntasks-per-node=8

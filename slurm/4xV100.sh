@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# 4 V100 GPUs: 2 nodes with 2 workers each. From the top of the checkout:
-#   sbatch -A PROJECT slurm/4xV100.sh config/data/rscd.toml config/train/decent_resnet50.toml [--set KEY=VALUE ...]
+# 4 V100 GPUs: 2 nodes with 2 workers each. They need an earlier torch than constraints.txt names (nbs/tutorials/on_slurm). From the top of the checkout:
+#   sbatch -A PROJECT slurm/4xV100.sh config/data/rscd.toml config/train/decent_resnet50.toml --set train.precision=fp32 [--set KEY=VALUE ...]
 #SBATCH --job-name=rscd-4xV100
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=2

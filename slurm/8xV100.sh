@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# 8 V100 GPUs: 2 nodes with 4 workers each. From the top of the checkout:
-#   sbatch -A PROJECT slurm/8xV100.sh config/data/rscd.toml config/train/decent_resnet50.toml [--set KEY=VALUE ...]
+# 8 V100 GPUs: 2 nodes with 4 workers each. They need an earlier torch than constraints.txt names (nbs/tutorials/on_slurm). From the top of the checkout:
+#   sbatch -A PROJECT slurm/8xV100.sh config/data/rscd.toml config/train/decent_resnet50.toml --set train.precision=fp32 [--set KEY=VALUE ...]
 #SBATCH --job-name=rscd-8xV100
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=4
