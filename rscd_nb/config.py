@@ -100,7 +100,7 @@ class TrainConfig(_Frozen):
     overlap: int = Field(0, ge=0, description="For diloco: steps that an exchange has to arrive; 0: the next step waits for it.")
     full_sync_steps: int = Field(0, ge=0, description="For gossip: initial steps in which gradients are averaged over all workers, as by All-Reduce; gossip begins after them.")
     sync_epochs: float = Field(1.0, ge=0, description="Initial epochs with full synchronisation; sync_every > 1 and low-rank compression of gradients apply after them (diloco has none).")
-    bucket_mb: int | None = Field(None, ge=1, description="Size of a communication bucket, MiB; if not given 25, and for gossip the whole model.")
+    bucket_mb: int | None = Field(None, ge=1, description="Size of a communication bucket, MiB; if not given 25 (with All-Reduce the first is of 1), and for gossip the whole model.")
     workers_per_node: int | None = Field(None, ge=1, description="Overrides torchrun's count, to try a multi-node topology on one machine.")
     simulate: int = Field(0, ge=0, description="Workers simulated in one process, for accuracy without a cluster; 0: real workers.")
     # optimizer and schedule

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import torch
 
-from .allreduce import BUCKET_MB, ROUNDED, powersgd_bytes, ring_factor
+from .allreduce import BUCKET_MB, FIRST_MB, ROUNDED, powersgd_bytes, ring_factor
 from .config import TrainConfig
 from .core import UserError, is_own
 from .methods import colours_of
@@ -69,6 +69,7 @@ class Traffic(NamedTuple):
     in_turn: int = 1  # collectives of an exchange, each of which waits for the one before
     swaps: bool = False  # True if a pair swaps its messages; False if it sums them, in two turns
     steps: int = 1  # that an exchange has to arrive, if it hides behind steps
+    first_mb: float = math.inf  # MiB of the first message, if it is smaller than the others
 
 
 def traffic_of(
@@ -80,8 +81,9 @@ def traffic_of(
         return None
     if strategy == "allreduce":
         bucket = math.inf if wire == "lowrank" else rule.get("bucket_mb") or BUCKET_MB
+        first = math.inf if wire == "lowrank" or rule.get("bucket_mb") else FIRST_MB
         in_turn = 3 if wire == "lowrank" else 1  # torch's PowerSGD: what is not compressed, then the left factors, then the right
-        return Traffic("complete", wire not in ROUNDED, every, "backward" if every == 1 else "nothing", bucket, in_turn=in_turn)
+        return Traffic("complete", wire not in ROUNDED, every, "backward" if every == 1 else "nothing", bucket, in_turn=in_turn, first_mb=first)
     sums = wire == "fp32" if is_own(wire) or wire in WIRES else False
     if strategy == "diloco":
         overlap = rule.get("overlap", 0)
@@ -201,7 +203,7 @@ LOW = {"All-Reduce": 0.03, "Gossip fp32": 0.21, "Gossip int2": 0.18}  # and by s
 def _with_exchange(compute: float, wire: float, traffic: Traffic, message: float) -> float:
     "Seconds a step if the exchanges of a round take `wire` seconds, each."
     if traffic.hides == "backward":
-        buckets = max(1, math.ceil(message / traffic.bucket_mb / 2**20))
+        buckets = 1 + math.ceil(max(0.0, message / 2**20 - min(traffic.first_mb, traffic.bucket_mb)) / traffic.bucket_mb)
         return compute + waited_for(wire, BACKWARD * compute, buckets)
     often = traffic.parts / traffic.every  # exchanges a step
     longer = max(0.0, wire - traffic.steps * compute) if traffic.hides == "step" else wire
