@@ -153,7 +153,8 @@ def _files(count: int) -> str:
 
 
 def _some(items: list[str], most: int) -> str:
-    return "\n".join(f"    {item}" for item in items[:most]) + (f"\n    ... and {len(items) - most} more" if len(items) > most else "")
+    seen = ["".join(c if c.isprintable() else ascii(c)[1:-1] for c in item) for item in items[:most]]  # a file's name may hold what a terminal obeys
+    return "\n".join(f"    {item}" for item in seen) + (f"\n    ... and {len(items) - most} more" if len(items) > most else "")
 
 # %% ../nbs/16_check.ipynb #fd928eff
 def _table(counts: pd.DataFrame, few: int = 60) -> list[str]:

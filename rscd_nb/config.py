@@ -158,7 +158,7 @@ def sized(
     train: dict,  # of a training configuration, or of a record's, which may be from before these keys
 ) -> str:  # such as "narrow_resnet width 16"
     "The model's name, with its width and depth where they are not the usual ones: they make another model."
-    return " ".join([train["model"], *(f"{key} {train[key]}" for key in ("width", "depth") if train.get(key, LATER[key]) != LATER[key])])
+    return " ".join([os.path.basename(train["model"]), *(f"{key} {train[key]}" for key in ("width", "depth") if train.get(key, LATER[key]) != LATER[key])])
 
 # %% ../nbs/01_config.ipynb #0d87fc14
 class Config(_Frozen):
@@ -167,11 +167,17 @@ class Config(_Frozen):
     train: TrainConfig = TrainConfig()
 
     @property
-    def hash(self) -> str:
-        "Twelve hex digits that change when any field but data.preload does; of data.root and of FILE.py:NAME only the last name counts, so they are the same on every machine."
+    def public(self) -> dict:
+        "All values, without paths of this machine: of data.root and of FILE.py:NAME the last name, and no data.preload."
         values = self.model_dump(mode="json")
         values["data"] |= {"root": self.data.name, "preload": None}
         values["train"] |= {field: os.path.basename(getattr(self.train, field)) for field in OWN}
+        return values
+
+    @property
+    def hash(self) -> str:
+        "Twelve hex digits that change when any field but data.preload does; of data.root and of FILE.py:NAME only the last name counts, so they are the same on every machine."
+        values = self.public
         values["train"] = {name: value for name, value in values["train"].items() if LATER.get(name, ...) != value}
         canonical = json.dumps(values, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]

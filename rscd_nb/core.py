@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['UserError', 'Stopped', 'asked_to_stop', 'stop_if_asked', 'nearest', 'parse_rate', 'rate_name', 'parse_seconds',
-           'is_own', 'find', 'expand', 'replacing', 'write_atomic', 'check_folder', 'writing', 'read_json',
-           'read_jsonl', 'Lock', 'is_held', 'prctl', 'die_with_parent', 'obey_parent', 'cores']
+           'is_own', 'find', 'expand', 'replacing', 'write_atomic', 'check_folder', 'own_folder', 'writing',
+           'read_json', 'read_jsonl', 'Lock', 'is_held', 'prctl', 'die_with_parent', 'obey_parent', 'cores']
 
 # %% ../nbs/00_core.ipynb #eb27bd70
 import ctypes
@@ -21,6 +21,7 @@ import re
 import runpy
 import shutil
 import signal
+import stat
 import sys
 import tempfile
 import threading
@@ -209,6 +210,19 @@ def check_folder(
     except OSError as e:
         raise UserError(f"cannot write to {folder}: {e.strerror}; choose another folder with {option}.") from None
     return folder
+
+
+def own_folder(
+    path: str | Path,  # in a place that all users of this machine share; made if missing
+) -> Path:  # raises UserError, OSError
+    "A folder that nobody but this user can write to: another user may have made it beforehand, to read or change what is put there."
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise UserError(f"{path} is not a folder of this user alone; remove it, or have TMPDIR or data.preload name another place.")
+    return path
 
 
 @contextmanager

@@ -32,7 +32,7 @@ import pyarrow.parquet as pq
 from loguru import logger
 from tqdm import tqdm
 
-from .core import Lock, UserError, cores, write_atomic
+from .core import Lock, UserError, cores, own_folder, write_atomic
 from .images import ENDINGS, Look, inspect
 from .rscd import CLASSES, is_rscd, label_of
 
@@ -226,7 +226,7 @@ _MANIFEST = ".rscd-manifest.parquet"
 def _places(root: Path) -> list[Path]:
     "Possible paths of a folder's manifest: beside the data; in the user's cache where the data is read-only; on the node where that is, too."
     own = f"{root.absolute().name}-{hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:16]}.parquet"
-    places = [root / _MANIFEST, _temporary() / own]
+    places = [root / _MANIFEST, own_folder(_temporary()) / own]
     try:
         places.insert(1, Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rscd-nb" / own)
     except RuntimeError:  # a user without a home
@@ -280,8 +280,7 @@ def once_per_node(
     key: str,  # what must not be done twice at a time
 ) -> Iterator[None]:
     "Hold a lock of this node while the block runs; other processes wait for it, however long it takes."
-    folder = _temporary()
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder = own_folder(_temporary())
     with Lock(folder / f"{hashlib.sha256(os.fsencode(key)).hexdigest()[:16]}.lock"):
         yield
 

@@ -560,12 +560,17 @@ def _same_but_remedy(a: Run, b: Run, more: tuple[str, ...] = ()) -> bool:
 def skew_gap(
     family: list[Run],  # as `families` gives
 ) -> str:  # empty with fewer than FEWEST pairs
-    "The best decentralized arm, those with the same remedies, and decent-dp at the most skewed split, against All-Reduce with the same remedy."
+    "The best decentralized arm, the same without remedies, and decent-dp at the most skewed split, against All-Reduce with the same remedy."
     least = min(map(alpha_of, family))
     found = {arm: beside_allreduce(family, members) for arm, members in by_arm_of_splits(family, least).items() if members[0].rule["strategy"] != "allreduce"}
     found = {arm: pairs for arm, pairs in found.items() if len(pairs) >= FEWEST}
     best = max(found, key=lambda arm: np.mean([b.record["final"]["top1"] for _, b in found[arm]]), default=None)
-    return f"Under Dirichlet({least:g}), against All-Reduce with the same split, seed and remedy: {'; '.join(f'{arm} {_by_split(pairs)}' for arm, pairs in found.items() if arm == 'decent-dp' or remedy_of(pairs[0][1]) == remedy_of(found[best][0][1]))}." if best else ""
+    return f"Under Dirichlet({least:g}), against All-Reduce with the same split, seed and remedy: {'; '.join(f'{arm} {_by_split(pairs)}' for arm, pairs in found.items() if arm in (best, 'decent-dp') or _bare_twin(pairs[0][1], found[best][0][1]))}." if best else ""
+
+
+def _bare_twin(run: Run, best: Run) -> bool:
+    "True if an arm is another without remedies and shared moment."
+    return remedy_of(run) == PLAIN and run.rule.get("second_moment", "local") == "local" and _same_but_remedy(run, best, ("second_moment",))
 
 
 def _by_split(pairs: list[tuple[Run, Run]]) -> str:
@@ -668,8 +673,8 @@ def speed_sentence(
         clear = {arm: mean for arm, (mean, half) in full.items() if mean > max(half, math.log(CLEAR))}
         network = runs[0].record.get("network")
         where = f"At {rate_name(parse_rate(network))}" if network else "Without a limit on the network"
+        sums = [name for name in full if name != base and by_arm(timed)[name][0].rule["strategy"] == "allreduce"]
         missed = [f"{name} reaches it in {len(found) - sum(map(math.isnan, found))} of {len(found)} runs{_aside(by_arm(timed)[name])}" for name, found in logs.items() if any(map(math.isnan, found))]
-        aside = f" ({'; '.join(missed)})" if missed else ""
         busy = list(dict.fromkeys(in_words(run.rule) for run in runs if run in shared))
         company = f" Runs of {', '.join(busy)} shared the machine, so their times are too long." if busy else ""
         if not clear:
@@ -677,6 +682,9 @@ def speed_sentence(
         arm = max(clear, key=clear.get)
         epochs = {epoch_to(run, top1) for name, pairs, _ in paired(timed) if name == arm for pair in pairs for run in pair}
         both = f", both in epoch {min(epochs)} of {runs[0].setting.epochs}" * (len(epochs) == 1)
+        rival = max((name for name in sums if name != arm), key=lambda name: full[name][0], default=None)
+        beside = [f"{brief(math.exp(clear[arm] - full[rival][0]))} times sooner than {rival}"] if rival else []
+        aside = f" ({'; '.join([*beside, *missed])})" if beside or missed else ""
         return f"**{where}, {arm} reaches {top1} % top-1 {brief(math.exp(clear[arm]))} times sooner than {base}**{both}{aside}.{company}"
     return None
 

@@ -62,7 +62,7 @@ def _torchrun(entrypoint, args: tuple, nproc: int, cluster: Cluster | None = Non
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # its tables repeat what the worker has said
-    meet = cluster.rendezvous() if cluster else {"min_nodes": 1, "max_nodes": 1, "rdzv_backend": "c10d", "rdzv_endpoint": "localhost:0", "local_addr": "localhost", "run_id": f"rscd-{os.getpid()}"}
+    meet = cluster.rendezvous() if cluster else {"min_nodes": 1, "max_nodes": 1, "rdzv_backend": "c10d", "local_addr": "localhost", "run_id": f"rscd-{os.getpid()}"}
     newer = {
         "signals_to_handle": "SIGINT,SIGQUIT",  # torch 2.9; before, SIGTERM and SIGHUP ended the workers at once
         "shutdown_timeout": 2,  # after torch 2.11; seconds until a worker that does not stop is killed, before always 30
@@ -73,6 +73,8 @@ def _torchrun(entrypoint, args: tuple, nproc: int, cluster: Cluster | None = Non
         cluster.reach()
     threads = os.environ.get("OMP_NUM_THREADS", str(max(1, cores() // nproc)))
     with _own_signals(), tempfile.TemporaryDirectory(prefix="rscd-", ignore_cleanup_errors=True) as notes:  # torch's own would stay behind
+        if not cluster:  # in a file: what launchers of torch's say to each other is pickled, and everybody on the machine may connect to a port
+            meet |= {"rdzv_endpoint": f"{notes}/store", "rdzv_configs": {"store_type": "file"}}
         config = LaunchConfig(nproc_per_node=nproc, max_restarts=0, monitor_interval=0.1, start_method="forkserver", logs_specs=DefaultLogsSpecs(log_dir=notes), **meet)
         try:
             return elastic_launch(config, entrypoint)(*args, os.environ | {"OMP_NUM_THREADS": threads})

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from loguru import logger
 
-from .core import Lock, UserError, read_json, stop_if_asked
-from .dataset import FLAT, LITTER, SPLITS, _check_bad, _data_set, _no_split, facts_of, for_all_files, manifest
+from .core import Lock, UserError, own_folder, read_json, stop_if_asked
+from .dataset import FLAT, LITTER, SPLITS, _check_bad, _data_set, _no_split, _user, facts_of, for_all_files, manifest
 from .images import ENDINGS
 from .rscd import CLASSES, label_of
 
@@ -207,7 +207,7 @@ def preload(
     say: Callable = logger.info,  # called with a line of progress
 ) -> Path:  # the complete copy; raises UserError
     "Have a complete, checked copy of the data on this node, in a folder of this user's: `/tmp` is everybody's. It stays there for the next run."
-    root, local = Path(root), Path(local) / f"rscd-nb-{os.getuid()}"
+    root, local = Path(root), Path(local) / f"rscd-nb-{_user()}"
     this = [str(root.absolute()), str(local), skip]
     if "RANK" in os.environ and (handed := os.environ.get("RSCD_COPY")):  # the launcher has made it a moment ago: its workers need not list the source again
         *theirs, copy = json.loads(handed)
@@ -217,7 +217,7 @@ def preload(
     target = local / f"{root.absolute().name}-{digest}"
     partial = target.with_name(f".{target.name}.partial")
     try:
-        local.mkdir(parents=True, exist_ok=True, mode=0o700)
+        own_folder(local)
         with Lock(local / f".{target.name}.lock"):
             os.environ["RSCD_COPY"] = json.dumps([*this, str(target)])
             if _is_whole(target):

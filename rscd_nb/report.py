@@ -26,6 +26,7 @@ from urllib.parse import unquote
 import pandas as pd
 
 import rscd_nb
+from .config import OWN
 from .core import UserError, check_folder, read_json, write_atomic
 from .processes import Kernel, adopt, execute_notebook, start_forkserver
 from .runs import Run, load_benches, load_runs, machine_of
@@ -124,12 +125,14 @@ def _keep_records(runs: list[Run], benches: list[Path], folder: Path) -> None:
     machines = sorted({machine_of(run) for run in runs})
     for run in runs:
         record = {k: v for k, v in run.record.items() if k != "host"} | {"machine": f"machine {machines.index(machine_of(run)) + 1}"}
-        record["config"] = record["config"] | {"data": record["config"]["data"] | {"root": record["data"]["name"], "preload": None}}
+        data, train = (record["config"][half] for half in ("data", "train"))
+        record["config"] = record["config"] | {"data": data | {"root": record["data"]["name"], "preload": None}, "train": train | {field: os.path.basename(train[field]) for field in OWN if field in train}}
         epochs = (json.dumps({k: v for k, v in m.items() if k != "confusion"}) + "\n" for m in run.metrics if m["kind"] == "epoch")  # the last one's is in the record
         write_atomic(folder / record["run"] / "metrics.jsonl", "".join(epochs))
         write_atomic(folder / record["run"] / "record.json", json.dumps(record) + "\n")
     for old in set(folder.glob("*/record.json")) - {folder / run.record["run"] / "record.json" for run in runs}:  # last: the folder always holds whole records, of all runs
-        shutil.rmtree(old.parent, ignore_errors=True)
+        if {path.name for path in old.parent.iterdir()} <= {"record.json", "metrics.jsonl"}:  # a kept record, not somebody's run
+            shutil.rmtree(old.parent, ignore_errors=True)
 
 # %% ../nbs/75_report.ipynb #e1952453
 def write_reports(
@@ -151,7 +154,7 @@ def write_reports(
     for name, text in sections.items():
         write_atomic(out / f"{name}.md", text)
     write_atomic(out / "report.html", to_html("\n".join(sections.values()), out))
-    if runs != out / "records":
+    if runs != (out / "records").resolve():
         _keep_records(found, [runs / "bench" / f"{name}.json" for name in load_benches(runs)], out / "records")
 
 # %% ../nbs/75_report.ipynb #88c71842
@@ -162,6 +165,9 @@ table { border-collapse: collapse; display: block; overflow-x: auto; font-size: 
 code { font-size: 0.9em; } math[display="block"] { display: block math; overflow-x: auto; } summary { cursor: pointer; }
 @media (prefers-color-scheme: dark) { body { color: #e6e6e6; background: #161616; } em { color: #aaa; } th, td { border-color: #444; } a { color: #8ab4f8; } }
 """
+
+
+_ALLOWED = re.compile(r"<(?!/?(?:details|summary)>)")  # the tags that reports have; the beginning of any other
 
 
 def to_html(
@@ -176,8 +182,16 @@ def to_html(
         def table_cell(self, text, align=None, head=False):
             return f"<{'th' if head else 'td'}>{text.replace(' ± ', '&nbsp;±&nbsp;')}</{'th' if head else 'td'}>\n"  # a row may be broken, an interval not
 
+        def inline_html(self, text):
+            return _ALLOWED.sub("&lt;", text)  # names in records are somebody's
+
+        block_html = inline_html
+
         def image(self, text, url, title=None):
-            return f'<img alt="{html.escape(text)}" src="data:image/png;base64,{base64.b64encode((folder / unquote(url)).read_bytes()).decode()}">'
+            picture = (folder / unquote(url)).resolve()
+            if picture.parent != (folder / "figures").resolve():
+                return html.escape(text)
+            return f'<img alt="{html.escape(text)}" src="data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}">'
 
     markdown = mistune.create_markdown(renderer=(renderer := Alone(escape=False)), plugins=["table", "math"])
     renderer.register("table_cell", lambda _, *cell, **attributes: renderer.table_cell(*cell, **attributes))  # over the plugin's

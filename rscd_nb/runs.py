@@ -111,6 +111,8 @@ def read_run(
         run.setting, run.rule, run.record["run"], run.record["arm"], run.record["times"]["train_seconds"]
         if not (run.seed >= 0 and run.record["final"]["top1"] >= 0 and run.record["parameters"] > 0 and run.record["steps"] > 0):
             raise ValueError("seed, top1, parameters and steps are numbers, the last two above 0")
+        if Path(name := run.record["run"]).name != name:
+            raise ValueError("run is the name of a folder")
     except OSError as e:
         raise UserError(f"{run_dir / 'record.json'} cannot be read ({e.strerror}); restore it or remove the run's folder.") from None
     except (KeyError, TypeError, AttributeError, ValueError) as e:

@@ -153,11 +153,11 @@ def slurm_lab(
         raise UserError("only root can declare GPUs in a Slurm laboratory; leave them out, or use sudo.")
     with tempfile.TemporaryDirectory(prefix="rscd-slurm-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        folder.chmod(0o755)
+        folder.chmod(0o755 if os.geteuid() == 0 else 0o700)  # root's daemons start steps as the user who asks; a user's would start everybody's as this one
         (folder / "tmp").mkdir()
         _configure(folder, nodes, cpus, gpus or {})
-        (folder / "munge.key").write_bytes(os.urandom(128))
-        (folder / "munge.key").chmod(0o400)
+        with open(folder / "munge.key", "wb", opener=partial(os.open, mode=0o400)) as key:
+            key.write(os.urandom(128))
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("SLURM")}
         lab = SlurmLab(folder, inherited | {"SLURM_CONF": f"{folder}/slurm.conf", "TMPDIR": f"{folder}/tmp"})
         commands = [

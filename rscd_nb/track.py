@@ -128,7 +128,7 @@ def start_wandb(
         import wandb
 
         settings = wandb.Settings(console="off", save_code=False, init_timeout=8, finish_timeout=20)
-        about = {"project": "rscd-nb", "id": run_dir.name, "name": run_dir.name, "dir": str(run_dir), "config": cfg.model_dump(mode="json"), "settings": settings}
+        about = {"project": "rscd-nb", "id": run_dir.name, "name": run_dir.name, "dir": str(run_dir), "config": cfg.public, "settings": settings}
         mode = os.environ.get("WANDB_MODE") or ("online" if wandb.login(verify=False, prompt=False) else "offline")
         if mode == "online":
             server, why = wandb.setup().settings.base_url, "does not answer"
