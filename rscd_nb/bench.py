@@ -24,6 +24,7 @@ import torch.distributed as dist
 import typer
 from torch import Tensor
 
+from .allreduce import FIRST_MB
 from .config import TrainConfig
 from .core import UserError, expand, nearest, write_atomic
 from .methods import in_words, look_of
@@ -190,7 +191,7 @@ def circumstances(
 ):
     "The machine during a bench: yields a dictionary that is filled in at the end, for the record."
     launcher = launcher or os.getpid()
-    facts = provenance() | {"load": [round(os.getloadavg()[0], 2)]}
+    facts = provenance() | {"first_mb": FIRST_MB, "load": [round(os.getloadavg()[0], 2)]}
     machine, own = _machine(), _own(launcher)
     yield facts
     now = _machine()

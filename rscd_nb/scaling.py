@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import typer
 
+from .allreduce import BUCKET_MB
 from .bench import METHODS, Out, chosen, method_words, numbers, save_bench
 from .core import UserError, check_folder, parse_rate, parse_seconds
 from .cost import Link, Machines, message_from, step_seconds, traffic_of
@@ -76,8 +77,10 @@ def predictions(
 ) -> pd.DataFrame:  # a row per cell and method; calibration marks the cell that the work is read from
     "Median seconds a step of every cell beside the predicted ones, and the error relative to the measured."
     rows = pd.DataFrame(record["rows"])
+    # Records from before they say the size of DDP's first bucket were made without a smaller one.
+    as_measured = lambda rule: {"bucket_mb": BUCKET_MB} | rule if rule["strategy"] == "allreduce" and "first_mb" not in record else rule
     cells = rows.groupby(["workers", "asked", "mbit", "method"], sort=False)[["seconds", "computing", "speed", "latency", "theory"]].median().reset_index()
-    cells["model"] = [_model(record["methods"][row.method], row) for row in cells.itertuples()]
+    cells["model"] = [_model(as_measured(record["methods"][row.method]), row) for row in cells.itertuples()]
     middle = sorted(set(cells["workers"]))[len(set(cells["workers"])) // 2]
     cells["calibration"] = (cells["mbit"] == cells["mbit"].max()) & (cells["asked"] == cells["asked"].min()) & (cells["workers"] == middle)
     at = cells[cells["calibration"]].set_index("method")
