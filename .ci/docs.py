@@ -10,6 +10,7 @@ from nbdev.config import get_config
 ROOT = Path(__file__).resolve().parent.parent
 QUESTION = re.compile(r"^## (\d+)\. (.+)$", re.M)
 FIGURE = re.compile(r"^!\[([^\]\"]+)\]\((\S+)\)(?=\n\n\*\w)", re.M)  # with a caption below it: Quarto would print its description as a second one
+ROW = re.compile(r"^\|.*$", re.M)  # of a table
 
 
 def divided(results: str) -> tuple[str, dict[int, tuple[str, str]]]:
@@ -37,6 +38,7 @@ def add_pages(tree: Path) -> list[Path]:  # the Markdown files that it wrote
     pages = {tree / "index.md": (ROOT / "README.md").read_text(), reports / "method.md": (ROOT / "reports" / "method.md").read_text(), reports / "results.md": results}
     pages |= {reports / f"question-{number:02}.md": one_page(*said) for number, said in questions.items()}
     for path, text in pages.items():
+        text = ROW.sub(lambda row: row[0].replace(" ± ", "\u00a0±\u00a0"), text)  # a number stays beside its interval
         path.write_text(FIGURE.sub(r'![](\2){fig-alt="\1"}', text.replace("](records/", records)))
     edit_navigation(tree, [path.relative_to(tree).as_posix() for path in pages][1:])
     return list(pages)
