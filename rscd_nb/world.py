@@ -108,7 +108,7 @@ def message_timeout(
     timeout: float,  # as for `patience`
     backend: str,  # gloo, nccl
 ) -> timedelta:
-    "How long a message may take. A worker does not wait for NCCL's itself: torch's watchdog does, and kills the worker. So NCCL has all the time, and gloo, over which workers ask each other whether to stop, speaks first."
+    "The time that a message may take. A worker does not wait for NCCL's itself: torch's watchdog does, and kills the worker. So NCCL has all the time, and gloo, over which workers ask each other whether to stop, speaks first."
     return patience(timeout)[0] if backend == "gloo" else timedelta(seconds=timeout)
 
 # %% ../nbs/32_world.ipynb #90836862
