@@ -6,7 +6,7 @@
 __all__ = ['OF_THE_WIRE', 'listed', 'verdicts', 'margin_sentence', 'wire_costs', 'wire_name', 'wire_costs_table',
            'draw_wire_costs', 'at_speed', 'speeds_of', 'bandwidth_sentences', 'bandwidth_table', 'whole_sentence',
            'draw_bandwidth', 'latency_ratios', 'latency_table', 'latency_sentence', 'draw_latency', 'straggle_sentence',
-           'rho_sentence', 'waiting_sentence']
+           'rho_sentence', 'won_by_gossip', 'span_of', 'choice_sentence', 'waiting_sentence']
 
 # %% ../nbs/78_answers.ipynb #700855f9
 import json
@@ -25,7 +25,7 @@ from .core import rate_name
 from .findings import at_bench_times, heading_of, speed_sentence
 from .methods import colours_of, in_words, look_of, plot_order
 from .netbench import KINDS, network_table, step_ratio
-from .runs import FEWEST, Run, brief, by_arm, format_interval, gains, interval, seconds_to, settings, targets, time_to_accuracy
+from .runs import FEWEST, Run, brief, by_arm, format_interval, gains, interval, points, seconds_to, settings, targets, time_to_accuracy
 from .timeline import timeline_shares
 
 # %% ../nbs/78_answers.ipynb #17bf6d9c
@@ -263,6 +263,39 @@ def rho_sentence(
     costs = {kind: [float(cell.split(" (")[0]) for cell in table[kind] if cell != "not measured"] for kind in KINDS}
     kinds = [f"{min(found):.1f} to {max(found):.1f} with {kind}" for kind, found in costs.items() if found]
     return f"From $\\rho$ = {brief(table['rho'].min())} to {brief(table['rho'].max())} a step of the fastest method takes {'; '.join(kinds)}, as a multiple of computing alone."
+
+
+def won_by_gossip(
+    table: pd.DataFrame,  # rows of `rho_table`, of one bench or more
+) -> tuple[pd.Series, pd.Series]:  # at rho above 1, and elsewhere
+    "The step of the fastest All-Reduce over that of the fastest gossip, where compressed All-Reduce was measured, too."
+    there = table[table["All-Reduce, compressed"] != "not measured"]
+    slow = there["rho"] > 1
+    return there[slow]["won by gossip"], there[~slow]["won by gossip"]
+
+
+def span_of(
+    values: pd.Series,  # one or more
+) -> str:  # such as "1.2 to 1.4"
+    "The smallest and the largest value in words."
+    return " to ".join(dict.fromkeys(brief(v) for v in (values.min(), values.max())))
+
+
+def choice_sentence(
+    table: pd.DataFrame,  # as for `won_by_gossip`
+    lost: dict[int, dict[str, list[float]]],  # workers -> gossip's arms, each at its best rate -> paired differences to All-Reduce, points of top-1
+) -> str:  # empty where gossip is no faster, or with too few seeds
+    "The answer to the first question that a reader has: what gossip wins in time, and what it loses in accuracy."
+    lost = {workers: {arm: found for arm, found in arms.items() if len(found) >= FEWEST} for workers, arms in lost.items()}
+    workers = sorted(n for n, arms in lost.items() if arms)
+    slow, fast = won_by_gossip(table)
+    if not len(slow) or not workers or slow.min() <= 1 or "Gossip int2" not in lost[workers[0]]:
+        return ""
+    elsewhere = f" (elsewhere {span_of(fast)} times)" if len(fast) else ""
+    ends = f"ends {points(*interval(lost[workers[0]]['Gossip int2']))} points of top-1 from All-Reduce with {workers[0]} workers"
+    means = pd.Series([np.mean(found) for found in lost[workers[-1]].values()])
+    more = f"; with {workers[-1]}, other arms of gossip end {listed([points(mean, math.nan) for mean in dict.fromkeys((means.max(), means.min()))])}" if len(workers) > 1 else ""
+    return f"**Where sending the gradients takes longer than computing them, compress first. Gossip then makes a step {span_of(slow)} times faster than the fastest All-Reduce{elsewhere}, and Gossip int2 {ends}{more}.**"
 
 
 def waiting_sentence(
