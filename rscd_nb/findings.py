@@ -694,8 +694,8 @@ def _aside(mine: list[Run]) -> str:
     rule = mine[0].rule
     begins = rule["strategy"] == "allreduce" and (rule["wire"] == "lowrank" or rule["sync_every"] > 1) and rule["sync_epochs"] > 0
     took = [m["train_seconds"] for r in mine for m in r.metrics if m["kind"] == "epoch" and m["epoch"] == rule["sync_epochs"] and not r.untimed]
-    plainly = f", after {rule['sync_epochs']:g} epoch{'s' * (rule['sync_epochs'] != 1)} of plain All-Reduce" + (f", which take{'s' * (rule['sync_epochs'] == 1)} {np.mean(took):.0f} s" if took else "")
-    return f" and ends at {np.mean([r.record['final']['top1'] for r in mine]):.0f} %" + plainly * begins
+    plainly = (", and its first epoch is" if rule["sync_epochs"] == 1 else f", and its first {rule['sync_epochs']:g} epochs are") + " plain All-Reduce" + (f": {np.mean(took):.0f} s" if took else "")
+    return f", ends at {np.mean([r.record['final']['top1'] for r in mine]):.0f} %" + plainly * begins
 
 # %% ../nbs/71_findings.ipynb #44043ca6
 SOURCES = (("All-Reduce", "Gossip fp32"), ("Gossip fp32", "Gossip int2"), ("PowerSGD 4", "Gossip int2"))  # gossip, compression, and both against All-Reduce's own compression
@@ -723,7 +723,7 @@ def source_sentence(
     if any(map(math.isnan, (gossip, wire, rival))):
         return ""
     sent = {method_words(bench["methods"][row["method"]]): row["theory"] for row in bench["rows"]}
-    return f"A step of Gossip in full precision is {brief(gossip)} times faster than one of All-Reduce, and two-bit messages make it {brief(wire)} times faster again. Against PowerSGD 4 {brief(rival)} times are left; a step of Gossip int2 sends {brief(sent['Gossip int2'] / sent['PowerSGD 4'])} times as much as one of PowerSGD." + (f" A step of Gossip int2 ATC takes {brief(atc)} times as long as one of Gossip int2, in {bench['model']}." if not math.isnan(atc := step_ratio(bench, "Gossip int2 ATC", "Gossip int2", mbit)) else "")
+    return f"A step of Gossip in full precision is {brief(gossip)} times faster than one of All-Reduce, and two-bit messages make it {brief(wire)} times faster again. Against PowerSGD 4 {brief(rival)} times are left, while Gossip int2 sends {brief(sent['Gossip int2'] / sent['PowerSGD 4'])} times as much." + (f" ATC makes a step of it {brief(atc)} times as long, in {bench['model']}." if not math.isnan(atc := step_ratio(bench, "Gossip int2 ATC", "Gossip int2", mbit)) else "")
 
 # %% ../nbs/71_findings.ipynb #a48f209b
 def wire_sentence(
@@ -736,7 +736,7 @@ def wire_sentence(
     if len(pairs) < FEWEST:
         return ""
     mean, half = interval(gains(pairs))
-    return f"Gossip int2 minus Gossip fp32: {points(mean, half)} points ({len(pairs)} paired seeds{excluded_words(gains(pairs))})"
+    return f"On common seeds, Gossip int2 minus Gossip fp32: {points(mean, half)} points ({len(pairs)} paired seeds{excluded_words(gains(pairs))})"
 
 # %% ../nbs/71_findings.ipynb #c0d5094d
 def accuracy_table(
