@@ -193,6 +193,8 @@ def sweep_command(
     todo = [i for i, is_done in enumerate(done) if not is_done]
     if list_:
         return
+    if jobs == 1 and not slurm:
+        start_forkserver(clean=True)  # before the checks below compute
     this.check(nodes, per_node)
     if (network or slurm) and any(this.config(i).train.simulate for i in range(len(this))):
         option, needs = ("--slurm", "job on several nodes") if slurm else ("--network", "network")
@@ -204,8 +206,6 @@ def sweep_command(
     check_folder(report, "--report")
     if jobs > 1:
         run_side_by_side(this, todo, jobs, nproc, runs)
-    else:
-        start_forkserver(clean=True)
     run_in_turn(this, nproc, runs, network)  # skips finished ones, once it has seen that they were trained on these images
     write_reports(runs, report)
     print(f"all {len(this)} runs are in {runs}; the report is in {report / 'results.md'} and {report / 'method.md'}; as one page: {report / 'report.html'}")

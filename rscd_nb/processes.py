@@ -108,7 +108,7 @@ def _fork_server(program: bytes, words: list[str], fds: list[int]) -> int:  # it
 
 # %% ../nbs/51_processes.ipynb #df61c910
 def start_forkserver(
-    clean: bool = False,  # this process has computed nothing yet, and started no thread: it imports, and the forkserver is forked from it
+    clean: bool = False,  # this process has computed nothing yet (a model in channels_last is enough), and started no thread: it imports, and the forkserver is forked from it
 ) -> None:
     "Have the forkserver begin to import, unless it is there already; it ends with this process."
     with _temporary_files_in(short_folder()):
