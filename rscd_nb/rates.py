@@ -298,7 +298,7 @@ def draw_front(
         mean, half = interval(method.top1)
         at = max(method.sent, 1.06 * at)  # those that send the same side by side
         ax.errorbar(at, mean, yerr=0 if np.isnan(half) else half, fmt="o", ms=6, capsize=3, color=colour)
-        ax.annotate(method.name, (at, mean), (6, 5), textcoords="offset points", fontsize=8, color=colour, zorder=1, bbox={"fc": "white", "ec": "none", "pad": 0.5, "alpha": 0.8})
+        ax.annotate(method.name, (at, mean), (6, 5), textcoords="offset points", fontsize=8, color=colour, zorder=4, bbox={"fc": "white", "ec": "none", "pad": 0.5, "alpha": 0.8})
     best = front(methods)
     ax.step([m.sent for m in best], [np.mean(m.top1) for m in best], where="post", color="0.5", lw=1, ls="--", zorder=0)
     ax.set(xscale="log", xlabel="bytes sent by a worker, for a weight and step, logarithmic", ylabel="validation top-1 at the end (%)")
