@@ -166,7 +166,7 @@ def whole_sentence(
     if arm == "All-Reduce":
         return ""
     ratio = lambda extra: brief((seconds["All-Reduce"] + extra) / (seconds[arm] + extra))
-    return f"To the end of training, {arm} is {ratio(0)} times as fast as All-Reduce; with start-up and scoring, which take {more:.0f} s more (median of undisturbed runs), {ratio(more)} times."
+    return f"To the end of training, {arm} is {ratio(0)} times as fast as All-Reduce; with start-up and scoring (a median of {more:.0f} s more), {ratio(more)} times."
 
 
 def draw_bandwidth(
