@@ -294,7 +294,7 @@ def choice_sentence(
     means = {n: sorted((float(np.mean(found)) for found in lost[n].values()), reverse=True) for n in workers[1:]}
     more = "".join(f", {listed([points(mean, math.nan) for mean in dict.fromkeys((some[0], some[-1]))])} with {n}" for n, some in means.items()) + " (other arms)" * bool(means)
     return (
-        f"**Where sending the gradients takes longer than computing them, compress first. Gossip then makes a step {span_of(slow)} times faster in our benches than All-Reduce, both compressed. "
+        f"**Where sending the gradients takes longer than computing them, compress first. Gossip then makes a step {span_of(slow)} times faster in the benches than All-Reduce, both compressed. "
         f"Its top-1 ends {points(*interval(lost[workers[0]]['Gossip int2']))} points from All-Reduce's with {workers[0]} workers (Gossip int2){more}.**"
     )
 
