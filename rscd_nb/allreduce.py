@@ -161,7 +161,7 @@ def _memories(state: PowerSGDState) -> dict[str, dict[int, torch.Tensor]]:
 class AllReduce(Parallel):
     "Synchronous data parallelism: every worker takes the same step on the mean gradient."
 
-    takes = {"wire": ("fp32", "bf16", *ROUNDED, "lowrank")}
+    takes = {"wire": ("fp32", "bf16", *ROUNDED, "lowrank"), "rounds_per_step": (1,)}
 
     @classmethod
     def check(cls, cfg, world_size, workers_per_node):

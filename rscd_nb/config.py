@@ -72,7 +72,7 @@ class DataConfig(_Frozen):
 
 # %% ../nbs/01_config.ipynb #1c3f8953
 OWN = ("model", "strategy", "topology", "wire")  # fields of TrainConfig that may name FILE.py:NAME
-LATER = {"simulate": 0, "width": 32, "depth": 1, "norm": "batch", "second_moment": "local", "scale_lr": "none", "outer_lr": 0.7, "outer_momentum": 0.9, "fragments": 1, "overlap": 0, "order": "awc", "full_sync_steps": 0, "logit_adjustment": 0.0, "fix_bn": None}  # newer fields, with the value that older runs had: those keep their names
+LATER = {"simulate": 0, "width": 32, "depth": 1, "norm": "batch", "second_moment": "local", "scale_lr": "none", "outer_lr": 0.7, "outer_momentum": 0.9, "fragments": 1, "overlap": 0, "order": "awc", "rounds_per_step": 1, "full_sync_steps": 0, "logit_adjustment": 0.0, "fix_bn": None}  # newer fields, with the value that older runs had: those keep their names
 
 
 class TrainConfig(_Frozen):
@@ -94,6 +94,7 @@ class TrainConfig(_Frozen):
     wire_rank: int = Field(2, ge=1, description="Rank of the low-rank wire.")
     sync_every: int = Field(1, ge=1, description="Steps between exchanges; for allreduce, above 1 is local SGD.")
     order: Literal["awc", "atc"] = Field("awc", description="For gossip: awc (adapt while communicating), an exchange has a whole step to arrive; atc (adapt, then combine), it is taken in before the next forward pass of its layers.")
+    rounds_per_step: int = Field(1, ge=1, description="For gossip with order=atc: exchanges in a step, one after the other, each in the topology's next round. On one-peer-exp log2(n) of them average over all n workers, up to rounding.")
     outer_lr: float = Field(0.7, gt=0, description="For diloco: step size of the outer optimizer.")
     outer_momentum: float = Field(0.9, ge=0, lt=1, description="For diloco: Nesterov momentum of the outer optimizer.")
     fragments: int = Field(1, ge=1, description="For diloco: parts of the model that are exchanged one after the other, evenly over sync_every steps.")

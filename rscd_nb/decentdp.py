@@ -75,6 +75,7 @@ class DecentDP(Parallel):
 
     takes = {
         "order": ("awc",),
+        "rounds_per_step": (1,),
         "full_sync_steps": (0,),
         "second_moment": ("local", "global"),
         "wire": ("fp32",),

@@ -102,6 +102,7 @@ class Bucket(_Flat):
         self.pending: Pending | None = None
         self.moment = _SharedMoment(self.optimizer, self.params, parallel.cfg, channel + 1) if isinstance(self.optimizer, SharedAdam) else None
         self.rounds = 0  # of the topology, taken so far: the next one's number
+        self.sent_in = 0  # the step of its latest exchange
         self.send_buffer: Tensor | None = None  # the message of the exchange before, whose memory is used again
         self.missing = len(named)  # gradients still to come in this step
 
@@ -281,6 +282,8 @@ class Gossip(_BucketWise):
         topology, wire = cls.topology_of(cfg, world_size, workers_per_node), find_wire(cfg.wire)
         if wire.changes_only:
             raise UserError(f"train.wire {cfg.wire} is for strategy diloco; choose int2 for short messages, or another wire.")
+        if cfg.rounds_per_step > 1 and cfg.order != "atc":
+            raise UserError(f"train.rounds_per_step {cfg.rounds_per_step} needs messages that arrive within the step; set train.order=atc, or leave it at 1.")
         if cfg.full_sync_steps and cfg.second_moment == "global":
             raise UserError("train.second_moment global estimates from a worker's own gradients, but train.full_sync_steps averages them; leave one of the two out.")
         largest = max(len(g) for groups in topology.rounds for g in groups)
@@ -374,7 +377,7 @@ class Gossip(_BucketWise):
         if self.steps > self.sync_steps and self.steps % self.cfg.sync_every != bucket.phase:
             return
         group = self.topology.peers(self.world.rank, bucket.rounds)
-        bucket.rounds += 1
+        bucket.rounds, bucket.sent_in = bucket.rounds + 1, self.steps
         if len(group) == 1:
             return
         message = bucket.wire.encode(bucket.flat, bucket.wire_state[group], group.index(self.world.rank), bucket.send_buffer)
@@ -382,6 +385,13 @@ class Gossip(_BucketWise):
         if len(group) == 2:  # an exchange of a larger group keeps its own
             bucket.send_buffer = None if message is bucket.flat else message  # fp32 sends the weights themselves: they change only after `mix` has waited
         self._bytes_sent += bucket.pending.bytes + (bucket.moment.send(self.exchange, group) if bucket.moment else 0)
+
+    def another_round(self) -> None:
+        "Take in what the buckets of this step were sent, and send them once more, to the peers of the next round."
+        for bucket in self.buckets:
+            if bucket.sent_in == self.steps:
+                self.mix(bucket)
+                self.send(bucket)
 
     def _step_bucket(self, bucket: Bucket) -> None:
         with record_function("step/update"):
@@ -401,6 +411,9 @@ class Gossip(_BucketWise):
             average_(self._gradients.gradients)  # simulated workers have the mean already
             self._bytes_sent += int(ring_factor(self.world.size) * self._model_bytes)
         super().finish()
+        if self.world.mailbox is None:  # simulated workers take their rounds together
+            for _ in range(self.cfg.rounds_per_step - 1):
+                self.another_round()
         if self.steps == self.cfg.full_sync_steps:
             self._remember_weights()
 

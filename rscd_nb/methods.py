@@ -89,6 +89,7 @@ def _details(rule: dict) -> list[str]:
     return (
         [f"in {fragments} fragments"] * (fragments > 1)
         + [f"overlap {overlap}"] * (overlap > 0)
+        + [f"{rule.get('rounds_per_step')} rounds"] * (rule.get("rounds_per_step", 1) > 1)
         + ["ATC"] * (rule.get("order") == "atc")
         + ["global moment"] * (rule.get("second_moment") == "global")
         + ["shared moment"] * (rule.get("second_moment") == "shared")

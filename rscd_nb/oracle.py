@@ -240,11 +240,12 @@ def gossip(
         if cfg.order == "awc":
             messages.mix()
         update()
-        for k, name in enumerate(messages.names if t >= cfg.full_sync_steps else ()):
-            if t + 1 <= sync_steps or (t + 1) % cfg.sync_every == (phases or {}).get(name, 0):
+        due = [k for k, name in enumerate(messages.names) if t >= cfg.full_sync_steps and (t + 1 <= sync_steps or (t + 1) % cfg.sync_every == (phases or {}).get(name, 0))]
+        for _ in range(cfg.rounds_per_step):
+            for k in due:
                 messages.send(k, topology.groups(messages.rounds[k]))
-        if cfg.order == "atc":
-            messages.mix()
+            if cfg.order == "atc":
+                messages.mix()
 
 # %% ../nbs/40_oracle.ipynb #f70bf860
 def diloco(

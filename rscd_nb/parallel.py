@@ -281,7 +281,7 @@ class _Replica:
 class Parallel(_Replica):
     "A model trained by several workers. Subclasses define the meaning of one step."
 
-    takes: dict[str, tuple] = {"wire": ("fp32",)}  # field of TrainConfig -> the values that this strategy can do; others are refused
+    takes: dict[str, tuple] = {"wire": ("fp32",), "rounds_per_step": (1,)}  # field of TrainConfig -> the values that this strategy can do; others are refused
     min_workers = 1  # with fewer, All-Reduce takes its place
 
     @classmethod

@@ -171,6 +171,11 @@ class SimulatedGossip(_Replicas):
             average([worker._gradients.gradients for worker in self.virtual])
         if together or self.cfg.precision == "fp16":
             self._finish_all()
+        for _ in range(self.cfg.rounds_per_step - 1):
+            for worker in self.virtual:
+                worker.land()
+            for worker in self.virtual:
+                worker.another_round()
 
     @property
     def bytes_sent(self):
