@@ -56,7 +56,10 @@ METHODS: dict[str, dict] = {
         for k in (1, 2, 4)
     },
     **{f"Gossip {wire} ATC": {"strategy": "gossip", "wire": wire, "order": "atc", "bucket_mb": 4} for wire in ("fp32", "int2")},  # several buckets, so that some exchanges hide
-    "Gossip int2 ATC shared": {"strategy": "gossip", "wire": "int2", "order": "atc", "bucket_mb": 4, "second_moment": "shared"},
+    **{
+        f"Gossip int2 ATC shared{name}": {"strategy": "gossip", "wire": "int2", "order": "atc", "bucket_mb": 4, "second_moment": "shared"} | more
+        for name, more in (("", {}), (" three-peer", {"topology": "three-peer-exp"}), (" 2 rounds", {"rounds_per_step": 2}), (" 3 rounds", {"rounds_per_step": 3}))
+    },
 }
 
 # %% ../nbs/60_bench.ipynb #cc8c2e7a

@@ -70,6 +70,7 @@ class Traffic(NamedTuple):
     swaps: bool = False  # True if a pair swaps its messages; False if it sums them, in two turns
     steps: int = 1  # that an exchange has to arrive, if it hides behind steps
     first_mb: float = math.inf  # MiB of the first message, if it is smaller than the others
+    rounds: int = 1  # exchanges of a weight in a step, one after the other; all but the first hide behind nothing
 
 
 def traffic_of(
@@ -89,7 +90,7 @@ def traffic_of(
         overlap = rule.get("overlap", 0)
         return Traffic("complete", sums, every, "step" if overlap else "nothing", math.inf, rule.get("fragments", 1), swaps=True, steps=max(1, overlap))
     just_in_time = rule.get("order") == "atc"
-    return Traffic(rule.get("topology") or "one-peer-exp", sums, every, "backward" if just_in_time else "step", rule.get("bucket_mb") or math.inf, 1 if strategy == "decent-dp" else every, swaps=strategy != "decent-dp")
+    return Traffic(rule.get("topology") or "one-peer-exp", sums, every, "backward" if just_in_time else "step", rule.get("bucket_mb") or math.inf, 1 if strategy == "decent-dp" else every, swaps=strategy != "decent-dp", rounds=rule.get("rounds_per_step", 1))
 
 # %% ../nbs/67_cost.ipynb #fc50e961
 def message_bytes(
@@ -107,9 +108,9 @@ def times_sent(
     workers: int,  # in all
     per_node: int,  # on each node
 ) -> float:
-    "Messages that a worker sends in an exchange, on average over the topology's rounds: 2 (m - 1) / m in a ring of m that sums, m - 1 in one that gathers, 1 in a pair."
+    "Messages that a worker sends in the exchanges of a step, on average over the topology's rounds; in one exchange: 2 (m - 1) / m in a ring of m that sums, m - 1 in one that gathers, 1 in a pair."
     rounds = make_topology(traffic.topology, workers, per_node).rounds
-    return sum(len(g) * _factor(len(g), traffic.sums) for groups in rounds for g in groups) / workers / len(rounds)
+    return traffic.rounds * sum(len(g) * _factor(len(g), traffic.sums) for groups in rounds for g in groups) / workers / len(rounds)
 
 
 def _factor(members: int, sums: bool) -> float:
@@ -204,7 +205,7 @@ def _with_exchange(compute: float, wire: float, traffic: Traffic, message: float
     "Seconds a step if the exchanges of a round take `wire` seconds, each."
     if traffic.hides == "backward":
         buckets = 1 + math.ceil(max(0.0, message / 2**20 - min(traffic.first_mb, traffic.bucket_mb)) / traffic.bucket_mb)
-        return compute + waited_for(wire, BACKWARD * compute, buckets)
+        return compute + waited_for(wire, BACKWARD * compute, buckets) + (traffic.rounds - 1) * wire
     often = traffic.parts / traffic.every  # exchanges a step
     longer = max(0.0, wire - traffic.steps * compute) if traffic.hides == "step" else wire
     return compute + often * longer
