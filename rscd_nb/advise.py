@@ -622,7 +622,7 @@ def check_model(
         raise UserError(f"{file} timed {theirs}, but the runs train {own_name(mine.model)} with {mine.batch // mine.workers} of {mine.crop}; bench with the runs' configuration.")
 
 # %% ../nbs/76_advise.ipynb #64984d8d
-PASTED = ("strategy", "topology", "wire", "wire_rank", "sync_every", "order", "full_sync_steps", "bucket_mb", "fragments", "overlap", "outer_lr", "outer_momentum", "optimizer", "second_moment", "fix_bn", "logit_adjustment", "norm", "sync_epochs", "lr")
+PASTED = ("strategy", "topology", "wire", "wire_rank", "sync_every", "order", "rounds_per_step", "full_sync_steps", "bucket_mb", "fragments", "overlap", "outer_lr", "outer_momentum", "optimizer", "second_moment", "fix_bn", "logit_adjustment", "norm", "sync_epochs", "lr")
 
 
 def settings_of(

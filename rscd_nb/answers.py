@@ -291,8 +291,11 @@ def choice_sentence(
     slow, _ = won_by_gossip(table)
     if not len(slow) or not workers or slow.min() <= 1 or "Gossip int2" not in lost[workers[0]]:
         return ""
-    means = {n: sorted((float(np.mean(found)) for found in lost[n].values()), reverse=True) for n in workers[1:]}
-    more = "".join(f", {listed([points(mean, math.nan) for mean in dict.fromkeys((some[0], some[-1]))])} with {n}" for n, some in means.items()) + " (other arms)" * bool(means)
+    more = ""
+    for n in workers[1:]:
+        first, *others = sorted(lost[n].items(), key=lambda arm: -float(np.mean(arm[1])))
+        beside = f", the best of {1 + len(others)} arms; the worst {points(float(np.mean(others[-1][1])), math.nan)}" if others else ""
+        more += f", with {n} {points(*interval(first[1]))} ({first[0]}{beside})"
     return (
         f"**Where sending the gradients takes longer than computing them, compress first. Gossip then makes a step {span_of(slow)} times faster in the benches than All-Reduce, both compressed. "
         f"Its top-1 ends {points(*interval(lost[workers[0]]['Gossip int2']))} points from All-Reduce's with {workers[0]} workers (Gossip int2){more}.**"

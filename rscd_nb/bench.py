@@ -58,7 +58,7 @@ METHODS: dict[str, dict] = {
     **{f"Gossip {wire} ATC": {"strategy": "gossip", "wire": wire, "order": "atc", "bucket_mb": 4} for wire in ("fp32", "int2")},  # several buckets, so that some exchanges hide
     **{
         f"Gossip int2 ATC shared{name}": {"strategy": "gossip", "wire": "int2", "order": "atc", "bucket_mb": 4, "second_moment": "shared"} | more
-        for name, more in (("", {}), (" three-peer", {"topology": "three-peer-exp"}), (" 2 rounds", {"rounds_per_step": 2}), (" 3 rounds", {"rounds_per_step": 3}))
+        for name, more in (("", {}), (" three-peer", {"topology": "three-peer-exp"}), (" 2 rounds", {"rounds_per_step": 2}), (" 3 rounds", {"rounds_per_step": 3}), (" 4 rounds", {"rounds_per_step": 4}))
     },
 }
 

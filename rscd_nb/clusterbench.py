@@ -39,7 +39,7 @@ from .world import World, pick_device, process_group
 
 # %% ../nbs/66_clusterbench.ipynb #40c52325
 TIMED = ("DDP", "DDP bf16", "DDP PowerSGD 4", "local SGD 4", "DiLoCo int4 16", "decent-dp one-peer-exp", "Gossip fp32", "Gossip int2", "Gossip int2 ATC")
-OF_STRATEGY = {"strategy", "topology", "wire", "wire_rank", "sync_every", "order", "outer_lr", "outer_momentum", "fragments", "overlap", "sync_epochs", "bucket_mb", "full_sync_steps", "second_moment"}
+OF_STRATEGY = {"strategy", "topology", "wire", "wire_rank", "sync_every", "order", "outer_lr", "outer_momentum", "fragments", "overlap", "sync_epochs", "bucket_mb", "full_sync_steps", "second_moment", "rounds_per_step"}
 
 
 def shared_settings(

@@ -282,6 +282,8 @@ class Gossip(_BucketWise):
         topology, wire = cls.topology_of(cfg, world_size, workers_per_node), find_wire(cfg.wire)
         if wire.changes_only:
             raise UserError(f"train.wire {cfg.wire} is for strategy diloco; choose int2 for short messages, or another wire.")
+        if cfg.rounds_per_step > 1 and cls is not Gossip and "rounds_per_step" not in cls.takes:
+            raise UserError(f"train.rounds_per_step {cfg.rounds_per_step}: {cls.__name__} is not known to mix and send several times a step; leave it at 1, or name what is right in its `takes`.")
         if cfg.rounds_per_step > 1 and cfg.order != "atc":
             raise UserError(f"train.rounds_per_step {cfg.rounds_per_step} needs messages that arrive within the step; set train.order=atc, or leave it at 1.")
         if cfg.full_sync_steps and cfg.second_moment == "global":
@@ -388,10 +390,11 @@ class Gossip(_BucketWise):
 
     def another_round(self) -> None:
         "Take in what the buckets of this step were sent, and send them once more, to the peers of the next round."
-        for bucket in self.buckets:
-            if bucket.sent_in == self.steps:
-                self.mix(bucket)
-                self.send(bucket)
+        with record_function("step/update"):
+            for bucket in self.buckets:
+                if bucket.sent_in == self.steps:
+                    self.mix(bucket)
+                    self.send(bucket)
 
     def _step_bucket(self, bucket: Bucket) -> None:
         with record_function("step/update"):

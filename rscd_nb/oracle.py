@@ -180,7 +180,7 @@ def allreduce(
     steps: int,  # to take
 ) -> None:  # raises ValueError
     "Train virtual workers as `AllReduce` would."
-    refuse(cfg, wire=("fp32", "int8", "int4", "int2"))
+    refuse(cfg, wire=("fp32", "int8", "int4", "int2"), rounds_per_step=(1,))
     mean, update, sync_steps = average if cfg.wire == "fp32" else RoundedAverage(cfg), Update(workers, cfg, steps_per_epoch, len(workers) if cfg.sync_every > 1 else 1), round(cfg.sync_epochs * steps_per_epoch)
     for t in range(steps):
         is_local = cfg.sync_every > 1 and t >= sync_steps
@@ -202,7 +202,7 @@ def decent_dp(
     topology: Topology,  # of the same number of workers
 ) -> None:  # raises ValueError
     "Train virtual workers as `DecentDP` would."
-    refuse(cfg, wire=("fp32",), sync_every=(1,), clip_norm=(None,), order=("awc",), second_moment=("local", "global"), full_sync_steps=(0,))
+    refuse(cfg, wire=("fp32",), sync_every=(1,), clip_norm=(None,), order=("awc",), second_moment=("local", "global"), full_sync_steps=(0,), rounds_per_step=(1,))
     _same_size(workers, topology)
     update, messages = Update(workers, cfg, steps_per_epoch, len(workers)), Messages(workers, cfg)
     for t in range(steps):
@@ -228,6 +228,7 @@ def gossip(
     phases: dict[str, int] | None = None,  # by parameter, see `Gossip.phases`; None: all 0
 ) -> None:  # raises ValueError
     "Train virtual workers as `Gossip` would."
+    refuse(cfg, rounds_per_step=(1,) if cfg.order == "awc" else (cfg.rounds_per_step,))
     _same_size(workers, topology)
     update, sync_steps = Update(workers, cfg, steps_per_epoch, len(workers)), round(cfg.sync_epochs * steps_per_epoch)
     for t in range(steps):
@@ -257,7 +258,7 @@ def diloco(
     phases: dict[str, int],  # by parameter, see `Gossip.phases`
 ) -> None:  # raises ValueError
     "Train virtual workers as `DiLoCo` would."
-    refuse(cfg, wire=("fp32", "int8", "int4", "int2", "topk"), second_moment=("local", "global"), full_sync_steps=(0,))
+    refuse(cfg, wire=("fp32", "int8", "int4", "int2", "topk"), second_moment=("local", "global"), full_sync_steps=(0,), rounds_per_step=(1,))
     update, names = Update(workers, cfg, steps_per_epoch, len(workers)), [name for name, _ in workers[0].named_parameters()]
     shared, momentum = ([make(p.detach()) for p in workers[0].parameters()] for make in (torch.clone, torch.zeros_like))
     means, pending = [average if cfg.wire == "fp32" else RoundedAverage(cfg) for _ in names], {}
