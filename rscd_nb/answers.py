@@ -296,6 +296,7 @@ def choice_sentence(
         first, *others = sorted(lost[n].items(), key=lambda arm: -float(np.mean(arm[1])))
         beside = f"the best of {1 + len(others)} arms; the worst {points(float(np.mean(others[-1][1])), math.nan)}" if others else first[0]
         more += f", with {n} {points(*interval(first[1]))} ({beside})"
+    more += "; arms of more workers have other step times" * bool(more)
     return (
         f"**Where sending the gradients takes longer than computing them, compress first. Gossip then makes a step {span_of(slow)} times faster in the benches than All-Reduce, both compressed. "
         f"Its top-1 ends {points(*interval(lost[workers[0]]['Gossip int2']))} points from All-Reduce's with {workers[0]} workers (Gossip int2){more}.**"
