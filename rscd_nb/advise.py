@@ -27,7 +27,7 @@ from scipy import stats
 
 from .allreduce import powersgd_bytes
 from .bench import company, method_words
-from .config import TrainConfig
+from .config import SHARED, TrainConfig
 from .core import UserError, parse_rate, parse_seconds, rate_name, read_json, write_atomic
 from .cost import BACKWARD, ERROR, LOW, Link, Machines, message_bytes, message_from, rho, step_seconds, traffic_of
 from .explore import _picture, _Picture, _show
@@ -117,7 +117,7 @@ def largest_setting(
 def _kind(rule: dict) -> tuple:
     "Settings by which a bench's method is found again among the runs' arms."
     wire = rule.get("wire", "fp32")
-    return rule["strategy"], wire, rule.get("wire_rank", 2) if wire == "lowrank" else None, rule.get("second_moment") == "shared", traffic_of(rule)
+    return rule["strategy"], wire, rule.get("wire_rank", 2) if wire == "lowrank" else None, rule.get("second_moment") in SHARED, traffic_of(rule)
 
 
 def _refuse_company(record: dict) -> None:  # raises UserError

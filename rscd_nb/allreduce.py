@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import bf16_compress_hook
 from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDState, powerSGD_hook
 
-from .config import TrainConfig
+from .config import SHARED, TrainConfig
 from .core import UserError
 from .parallel import Parallel, average_
 from .wire import BLOCK, WIRES, Quantized, in_memory_order, lay_out
@@ -168,7 +168,7 @@ class AllReduce(Parallel):
         super().check(cfg, world_size, workers_per_node)
         if cfg.sync_every > 1 and cfg.wire != "fp32":
             raise UserError(f"train.sync_every {cfg.sync_every} with allreduce averages models in fp32; set train.wire=fp32 or train.sync_every=1.")
-        if cfg.sync_every > 1 and cfg.second_moment == "shared":
+        if cfg.sync_every > 1 and cfg.second_moment in SHARED:
             raise UserError(f"train.sync_every {cfg.sync_every} with allreduce averages models alone, not second moments; set train.second_moment=local, or train.strategy=gossip.")
         if cfg.wire in (*ROUNDED, "lowrank") and cfg.precision == "fp16":
             raise UserError(f"train.wire {cfg.wire} with allreduce carries errors from step to step, and fp16 scales each step anew; set train.precision to fp32 or bf16.")

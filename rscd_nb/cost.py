@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 
 from .allreduce import BUCKET_MB, FIRST_MB, ROUNDED, powersgd_bytes, ring_factor
-from .config import TrainConfig
+from .config import SHARED, TrainConfig
 from .core import UserError, is_own
 from .methods import colours_of
 from .model import make_model
@@ -103,7 +103,7 @@ def message_bytes(
 ) -> float | None:  # None: it cannot be told from these
     "Size of a message that holds the whole model, or its whole gradient."
     wire = rule.get("wire", "fp32")
-    return parameters * BITS[wire] / 8 if wire in BITS and rule.get("second_moment") != "shared" else None
+    return parameters * BITS[wire] / 8 if wire in BITS and rule.get("second_moment") not in SHARED else None
 
 
 def times_sent(

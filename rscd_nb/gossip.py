@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.profiler import record_function
 
 from .allreduce import ring_factor
-from .config import TrainConfig
+from .config import SHARED, TrainConfig
 from .core import UserError
 from .exchange import Exchange, MemoryExchange, Pending, open_exchange
 from .optim import SharedAdam
@@ -286,8 +286,8 @@ class Gossip(_BucketWise):
             raise UserError(f"train.rounds_per_step {cfg.rounds_per_step}: {cls.__name__} is not known to mix and send several times a step; leave it at 1, or name what is right in its `takes`.")
         if cfg.rounds_per_step > 1 and cfg.order != "atc":
             raise UserError(f"train.rounds_per_step {cfg.rounds_per_step} needs messages that arrive within the step; set train.order=atc, or leave it at 1.")
-        if cfg.full_sync_steps and cfg.second_moment == "global":
-            raise UserError("train.second_moment global estimates from a worker's own gradients, but train.full_sync_steps averages them; leave one of the two out.")
+        if cfg.full_sync_steps and cfg.second_moment in ("global", "shared-global"):
+            raise UserError(f"train.second_moment {cfg.second_moment} estimates from a worker's own gradients, but train.full_sync_steps averages them; leave one of the two out.")
         largest = max(len(g) for groups in topology.rounds for g in groups)
         if wire.pairs_only and largest > 2:
             raise UserError(f"train.wire {cfg.wire} is for pairs, but {cfg.topology} has groups of {largest}; choose ring, one-peer-exp or random-matching, or another wire.")
@@ -297,7 +297,7 @@ class Gossip(_BucketWise):
         self.topology = self.topology_of(cfg, world.size, cfg.workers_per_node or world.local_size)
         self._bytes_sent = 0
         groups = self.groups_of(self.topology, world.rank)
-        channels = 2 if cfg.second_moment == "shared" else 1  # of a bucket
+        channels = 2 if cfg.second_moment in SHARED else 1  # of a bucket
         self._divide([Bucket(named, self, groups, phase, channels * k) for k, (named, phase) in enumerate(self._plan(_in_ready_order(self)))])
         if self._just_in_time:
             self._take_in_just_in_time()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from .config import TrainConfig
+from .config import SHARED, TrainConfig
 
 for _rule in (AccumAdam, AccumAdamW):
     _rule._cuda_graph_capture_health_check = lambda self: None  # it guards CUDA graphs, which nothing here records; torch 2.11 has no method of this name
@@ -98,8 +98,9 @@ class SharedAdam(torch.optim.Optimizer):
         weight_decay: float = 0.0,  # of groups that have none of their own
         decoupled: bool = True,  # weight decay as in AdamW, else as in Adam
         eps: float = 1e-8,  # added to the root of the second moment
+        workers: int = 1,  # whose mean gradient's second moment it estimates; with 1 it is that of the worker's own gradient
     ):
-        self.decoupled = decoupled
+        self.decoupled, self.workers = decoupled, workers
         super().__init__(groups, {"lr": lr, "betas": betas, "weight_decay": weight_decay, "eps": eps})
         for p in (p for group in self.param_groups for p in group["params"]):
             squares = {"rows": torch.zeros_like(_over_columns(p)), "columns": torch.zeros_like(p[:1])} if p.ndim > 1 else {"squares": torch.zeros_like(p)}
@@ -131,7 +132,10 @@ class SharedAdam(torch.optim.Optimizer):
             gradient = gradient.add(p, alpha=decay)
         state["step"] += 1
         state["exp_avg"].lerp_(gradient, 1 - b1)
-        square = gradient.square()
+        of_gradient, of_momentum = _shares(self.workers, b1, state["step"])
+        square = gradient.square().mul_(of_gradient)
+        if of_momentum:
+            square.addcmul_(state["exp_avg"], state["exp_avg"], value=of_momentum / (1 - b1 ** state["step"]) ** 2)
         for mine, now in zip(self.squares(p), (_over_columns(square), square.mean(0, keepdim=True)) if p.ndim > 1 else (square,)):
             mine.lerp_(now, 1 - b2)
         below = _second_moment(*self.squares(p)).div(1 - b2 ** state["step"]).sqrt_().add_(group["eps"])
@@ -145,6 +149,16 @@ def _over_columns(p: Tensor) -> Tensor:  # (rows, 1, ...)
 
 def _second_moment(rows: Tensor, columns: Tensor | None = None) -> Tensor:
     return rows if columns is None else rows * (columns / rows.mean().clamp_min(1e-30))
+
+
+def _shares(workers: int, b1: float, step: int) -> tuple[float, float]:
+    "Alpha and beta: alpha g^2 + beta m^2 estimates the square of the mean gradient of so many workers; m without its bias."
+    if workers == 1 or step == 1:
+        return 1.0, 0.0  # the first m is g
+    noise = (1 - b1) / (1 + b1) * (1 + b1**step) / (1 - b1**step)  # the part of a gradient's variance that is left in m
+    n = min(workers, 1 / noise)
+    of_momentum = (1 - 1 / n) / (1 - noise)
+    return max(1 / n - of_momentum * noise, 0.0), of_momentum
 
 # %% ../nbs/21_optim.ipynb #27b2e2ac
 def lr_scale(
@@ -169,8 +183,8 @@ def make_optimizer(
     lr, betas = cfg.lr * lr_scale(cfg, alone), (0.9, cfg.beta2)
     if cfg.second_moment == "global":
         return GlobalAdam(groups, alone, lr, betas, decoupled=cfg.optimizer == "adamw")
-    if cfg.second_moment == "shared":
-        return SharedAdam(groups, lr, betas, decoupled=cfg.optimizer == "adamw")
+    if cfg.second_moment in SHARED:
+        return SharedAdam(groups, lr, betas, decoupled=cfg.optimizer == "adamw", workers=alone if cfg.second_moment == "shared-global" else 1)
     make = {
         "adam": lambda: Adam(groups, lr=lr, betas=betas, fused=True),
         "adamw": lambda: AdamW(groups, lr=lr, betas=betas, fused=True),

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
-from .config import TrainConfig
+from .config import SHARED, TrainConfig
 from .optim import make_optimizer, make_scheduler, no_decay
 from .topology import Topology
 from .wire import find_wire, group_seed, in_memory_order, lay_out
@@ -233,7 +233,7 @@ def gossip(
     update, sync_steps = Update(workers, cfg, steps_per_epoch, len(workers)), round(cfg.sync_epochs * steps_per_epoch)
     for t in range(steps):
         if t <= cfg.full_sync_steps:  # gossip begins from the weights of then
-            messages = Messages(workers, cfg, update.optimizers if cfg.second_moment == "shared" else ())
+            messages = Messages(workers, cfg, update.optimizers if cfg.second_moment in SHARED else ())
         gradients(workers, cfg, batch, t)
         if t < cfg.full_sync_steps:
             average([[p.grad for p in w.parameters()] for w in workers])
