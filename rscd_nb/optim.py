@@ -132,12 +132,11 @@ class SharedAdam(torch.optim.Optimizer):
             gradient = gradient.add(p, alpha=decay)
         state["step"] += 1
         state["exp_avg"].lerp_(gradient, 1 - b1)
-        of_gradient, of_momentum = _shares(self.workers, b1, state["step"])
-        square = gradient.square().mul_(of_gradient)
-        if of_momentum:
-            square.addcmul_(state["exp_avg"], state["exp_avg"], value=of_momentum / (1 - b1 ** state["step"]) ** 2)
-        for mine, now in zip(self.squares(p), (_over_columns(square), square.mean(0, keepdim=True)) if p.ndim > 1 else (square,)):
-            mine.lerp_(now, 1 - b2)
+        now = _mean_squares(gradient)
+        if self.workers > 1 and state["step"] > 1:
+            now = _of_mean_gradient(now, _mean_squares(state["exp_avg"] / (1 - b1 ** state["step"])), self.workers, b1, state["step"])
+        for mine, new in zip(self.squares(p), now):
+            mine.lerp_(new, 1 - b2)
         below = _second_moment(*self.squares(p)).div(1 - b2 ** state["step"]).sqrt_().add_(group["eps"])
         p.addcdiv_(state["exp_avg"], below, value=-lr / (1 - b1 ** state["step"]))
 
@@ -147,18 +146,19 @@ def _over_columns(p: Tensor) -> Tensor:  # (rows, 1, ...)
     return p.mean(dim=tuple(range(1, p.ndim)), keepdim=True)
 
 
+def _mean_squares(p: Tensor) -> list[Tensor]:  # of a matrix, of rows and of columns; of a vector, all squares
+    square = p.square()
+    return [_over_columns(square), square.mean(0, keepdim=True)] if p.ndim > 1 else [square]
+
+
 def _second_moment(rows: Tensor, columns: Tensor | None = None) -> Tensor:
     return rows if columns is None else rows * (columns / rows.mean().clamp_min(1e-30))
 
 
-def _shares(workers: int, b1: float, step: int) -> tuple[float, float]:
-    "Alpha and beta: alpha g^2 + beta m^2 estimates the square of the mean gradient of so many workers; m without its bias."
-    if workers == 1 or step == 1:
-        return 1.0, 0.0  # the first m is g
-    noise = (1 - b1) / (1 + b1) * (1 + b1**step) / (1 - b1**step)  # the part of a gradient's variance that is left in m
-    n = min(workers, 1 / noise)
-    of_momentum = (1 - 1 / n) / (1 - noise)
-    return max(1 / n - of_momentum * noise, 0.0), of_momentum
+def _of_mean_gradient(squares: list[Tensor], momenta: list[Tensor], n: int, b1: float, step: int) -> list[Tensor]:
+    "Mean squares of the mean gradient of n workers, from those of a worker's gradient and of its momentum without bias; from step 2 on."
+    noise = (1 - b1) / (1 + b1) * (1 + b1**step) / (1 - b1**step)  # the part of a gradient's variance that is left in the momentum
+    return [g / n + (1 - 1 / n) / (1 - noise) * (m - noise * g).clamp_min(0) for g, m in zip(squares, momenta)]
 
 # %% ../nbs/21_optim.ipynb #27b2e2ac
 def lr_scale(
