@@ -283,23 +283,20 @@ def span_of(
 
 def choice_sentence(
     table: pd.DataFrame,  # as for `won_by_gossip`
-    lost: dict[int, dict[str, list[float]]],  # workers -> gossip's arms, each at its best rate -> paired differences to All-Reduce, points of top-1
+    lost: dict[int, list[float]],  # workers -> paired differences of Gossip int2 to All-Reduce, points of top-1; the fewest workers are those of the benches
+    averaged: dict[int, list[float]],  # the same of gossip whose step averages over all workers
 ) -> str:  # empty where gossip is no faster, or with too few seeds
     "The answer to the first question that a reader has: what gossip wins in time, and what it loses in accuracy."
-    lost = {workers: {arm: found for arm, found in arms.items() if len(found) >= FEWEST} for workers, arms in lost.items()}
-    workers = sorted(n for n, arms in lost.items() if arms)
+    lost, averaged = ({n: found for n, found in sorted(some.items()) if len(found) >= FEWEST} for some in (lost, averaged))
     slow, _ = won_by_gossip(table)
-    if not len(slow) or not workers or slow.min() <= 1 or "Gossip int2" not in lost[workers[0]]:
+    if not len(slow) or not lost or slow.min() <= 1:
         return ""
-    more = ""
-    for n in workers[1:]:
-        first, *others = sorted(lost[n].items(), key=lambda arm: -float(np.mean(arm[1])))
-        beside = f"the best of {1 + len(others)} arms; the worst {points(float(np.mean(others[-1][1])), math.nan)}" if others else first[0]
-        more += f", with {n} {points(*interval(first[1]))} ({beside})"
-    more += "; arms of more workers have other step times" * bool(more)
+    ends = lambda some: listed([f"{points(*interval(found))} with {n}" for n, found in some.items()])
+    (n, few), *more = lost.items()
+    more = f" More workers lose more with one peer a step: {ends(dict(more))}." if more else ""
     return (
         f"**Where sending the gradients takes longer than computing them, compress first. Gossip then makes a step {span_of(slow)} times faster in the benches than All-Reduce, both compressed. "
-        f"Its top-1 ends {points(*interval(lost[workers[0]]['Gossip int2']))} points from All-Reduce's with {workers[0]} workers (Gossip int2){more}.**"
+        f"With {n} workers Gossip int2 ends {points(*interval(few))} points of top-1 from All-Reduce.{more}{f' An average over all, by several messages of two bits a weight, ends at {ends(averaged)}; its step is longer.' if averaged else ''}**"
     )
 
 

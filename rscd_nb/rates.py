@@ -137,10 +137,14 @@ def rates_sentence(
     if not rows.gains:
         return "Fewer than three seeds have judged the chosen rates, so nothing is said about what a method costs."
     each = f"Each at its own best learning rate, with {family[0].setting.workers} workers"
-    said = [_ends(plain, rows.gains[plain], "paired")] if plain in rows.gains and plain != rows.best else []
-    n = len(rows.gains)
-    whose = f", the best of {n} on those seeds," if rows.further else f", the best of {n}, which flatters it," if n > 1 else ""
-    said.append(_ends(f"{rows.best}{whose}", rows.gains[rows.best], "other" if rows.further else "paired") + _confirmed(rows.confirming, len(named)))
+    said = [_ends(plain, rows.gains[plain], f"{len(rows.gains[plain])} paired seeds")] if plain in rows.gains and plain != rows.best else []
+    n, best = len(rows.gains), rows.gains[rows.best]
+    if rows.best not in rows.confirming:
+        whose = f", the best of {n} on those seeds," if rows.further else f", the best of {n}, which flatters it," if n > 1 else ""
+        said.append(_ends(f"{rows.best}{whose}", best, f"{len(best)} {'other' if rows.further else 'paired'} seeds") + f"; {len(named)} seeds named beforehand are to confirm it" * (bool(named) and not rows.confirming))
+    for name, found in rows.confirming.items():
+        share = f"{len(found)} of the " * (len(found) < len(named)) + str(len(named))
+        said.append(_ends(name + f", the best of {n}," * (name == rows.best and n > 1), found, f"{share} seeds named beforehand to confirm it"))
     return f"{each}, {'; '.join(said)}{favour_words(methods_of(family)[0])}."
 
 
@@ -149,34 +153,26 @@ class Judged(NamedTuple):
     best: str  # in words; empty without a method
     gains: dict[str, list[float]]  # points of top-1 over All-Reduce, one for each seed
     further: bool  # the best one's gains are of seeds that had no part in finding it the best
-    confirming: list[float]  # its gains on seeds that were named beforehand
+    confirming: dict[str, list[float]]  # gains on seeds that were named beforehand, of methods with three of them
 
 
 def judged_gains(
     family: list[Run],  # as `rate_families` gives
     named: frozenset[int] = frozenset(),  # seeds named beforehand to confirm the best
 ) -> Judged:
-    "Gains of methods whose workers step alone, of three seeds or more. The best of several is found with the seeds that all of them share, and judged by its further seeds, where there are three; seeds that confirm it stand apart."
+    "Gains of methods whose workers step alone, of three seeds or more. The best of several is found with the seeds that all of them share, and judged by its further seeds, where there are three; seeds that confirm a method stand apart."
     base = methods_of(family)[0]
     every = {method.name: _by_seed(base, method) for method, rate, _ in comparisons(family) if rate == method.best and _alone(method)}
     rows = {name: found for name, gains in every.items() if len(found := {seed: gain for seed, gain in gains.items() if seed not in named}) > 2}
     if not rows:
-        return Judged("", {}, False, [])
+        return Judged("", {}, False, {})
     common = frozenset.intersection(*map(frozenset, rows.values()))
     best = max(rows, key=lambda name: np.mean([rows[name][seed] for seed in common]) if common else -np.inf)
     further = [gain for seed, gain in rows[best].items() if seed not in common]
     apart = len(rows) > 1 and len(further) > 2
     told = {name: list(gains.values()) for name, gains in rows.items()} | ({best: further} if apart else {})
-    return Judged(best, told, apart, [gain for seed, gain in every[best].items() if seed in named])
-
-
-def _confirmed(found: list[float], wanted: int) -> str:
-    "The best method's difference on the seeds that were named beforehand, as the rest of a sentence."
-    if len(found) < 3:
-        return f"; {wanted} seeds named beforehand are to confirm it" * (wanted > 0)
-    mean, half = interval(found)
-    share = f"the {wanted}" if len(found) == wanted else f"{len(found)} of the {wanted}"
-    return f", and {points(abs(mean), half, '')} {'below' if mean < 0 else 'above'} it on {share} seeds named beforehand to confirm it"
+    confirming = {name: found for name, gains in every.items() if len(found := [gain for seed, gain in gains.items() if seed in named]) > 2}
+    return Judged(best, told, apart, confirming)
 
 
 def favour_words(
@@ -200,10 +196,10 @@ def _by_seed(base: Method, method: Method) -> dict[int, float]:
     return {seed: mine[seed] - reference[seed] for seed in sorted(mine) if seed in reference}
 
 
-def _ends(name: str, found: list[float], kind: str) -> str:
+def _ends(name: str, found: list[float], whose: str) -> str:
     "A method's difference in words, with the loss that its interval excludes."
     mean, half = interval(found)
-    return f"{name} ends {points(abs(mean), half, '')} points of top-1 {'below' if mean < 0 else 'above'} All-Reduce ({len(found)} {kind} seeds{excluded_words(found)})"
+    return f"{name} ends {points(abs(mean), half, '')} points of top-1 {'below' if mean < 0 else 'above'} All-Reduce ({whose}{excluded_words(found)})"
 
 
 def _alone(method: Method) -> bool:
@@ -213,7 +209,7 @@ def _alone(method: Method) -> bool:
 def draw_rates(
     family: list[Run],  # as `rate_families` gives
 ) -> Figure:
-    "Left: mean top-1 against the learning rate. Right: the difference to All-Reduce with its 95 % interval, a dot for each seed."
+    "Left: mean top-1 against the learning rate. Right: the difference to All-Reduce with its 95 % interval, a dot for each of n seeds."
     methods, rows = methods_of(family), comparisons(family)
     colours = colours_of({m.name: next(iter(m.rates.values()))[0].rule["strategy"] for m in methods})
     beyond = max(0, max(len(method.name) for method in methods) - 26)  # letters of the longest name that the usual width has no room for
@@ -232,7 +228,7 @@ def draw_rates(
         right.plot(found, [y] * len(found), ls="none", marker="o", ms=3, color=colours[method.name], alpha=0.4)
         right.errorbar(mean, y, xerr=0 if np.isnan(half) else half, fmt="D", ms=5, capsize=3, color=colours[method.name])
     right.axvline(0, color="black", lw=1)
-    right.set_yticks(range(len(rows)), [method.name + (f"\nat All-Reduce's rate, {rate:g}" if rate != method.best else f"\nat its best rate, {rate:g}") for method, rate, _ in rows], fontsize=8)
+    right.set_yticks(range(len(rows)), [method.name + (f"\nat All-Reduce's rate, {rate:g}" if rate != method.best else f"\nat its best rate, {rate:g}") + f", n = {len(found)}" for method, rate, found in rows], fontsize=8)
     right.set_ylim(len(rows) - 0.5, -0.5)
     right.set_xlabel("points of top-1 against All-Reduce")
     for ax in (left, right):
