@@ -146,7 +146,7 @@ def draw_finals(
         ax.plot([k] * len(last[arm]), last[arm], ls="none", ms=5, **style)
         ax.hlines(last[arm].mean(), k - 0.2, k + 0.2, color="black", lw=2)
     ax.set(xticks=range(len(arms)), ylabel="validation top-1 (%)", xlim=(-0.6, len(arms) - 0.4))
-    ax.set_xticklabels(arms)
+    ax.set_xticklabels([f"{arm}\nn = {len(last[arm])}" for arm in arms])
     ax.grid(alpha=0.3, axis="y")
     return fig
 
