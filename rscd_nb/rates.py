@@ -144,7 +144,7 @@ def rates_sentence(
         said.append(_ends(f"{rows.best}{whose}", best, f"{len(best)} {'other' if rows.further else 'paired'} seeds") + f"; {len(named)} seeds named beforehand are to confirm it" * (bool(named) and not rows.confirming))
     for name, found in rows.confirming.items():
         share = f"{len(found)} of the " * (len(found) < len(named)) + str(len(named))
-        said.append(_ends(name + f", the best of {n}," * (name == rows.best and n > 1), found, f"{share} seeds named beforehand to confirm it"))
+        said.append(_ends(name + f", the best of {n}," * (name == rows.best and n > 1), found, f"{share} seeds named beforehand{' to confirm it' * (name == rows.best)}"))
     return f"{each}, {'; '.join(said)}{favour_words(methods_of(family)[0])}."
 
 
