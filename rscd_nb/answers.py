@@ -291,12 +291,13 @@ def choice_sentence(
     slow, _ = won_by_gossip(table)
     if not len(slow) or not lost or slow.min() <= 1:
         return ""
-    ends = lambda some: listed([f"{points(*interval(found))} with {n}" for n, found in some.items()])
+    loss = lambda found: points(*interval([-gain for gain in found]), "")
+    losses = lambda some: listed([f"{loss(found)} with {n}" for n, found in some.items()])
     (n, few), *more = lost.items()
-    more = f" More workers lose more with one peer a step: {ends(dict(more))}." if more else ""
+    more = f" With one peer a step more workers lose more: {losses(dict(more))}." if more else ""
     return (
         f"**Where sending the gradients takes longer than computing them, compress first. Gossip then makes a step {span_of(slow)} times faster in the benches than All-Reduce, both compressed. "
-        f"With {n} workers Gossip int2 ends {points(*interval(few))} points of top-1 from All-Reduce.{more}{f' An average over all, by several messages of two bits a weight, ends at {ends(averaged)}; its step is longer.' if averaged else ''}**"
+        f"With {n} workers Gossip int2 loses {loss(few)} points of top-1 to All-Reduce.{more}{f' An average over all, by several messages of two bits a weight, loses {losses(averaged)}; its step is longer.' if averaged else ''}**"
     )
 
 

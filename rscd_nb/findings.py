@@ -724,7 +724,7 @@ def source_sentence(
     if any(map(math.isnan, (gossip, wire, rival))):
         return ""
     sent = {method_words(bench["methods"][row["method"]]): row["theory"] for row in bench["rows"]}
-    return f"A step of Gossip in full precision is {brief(gossip)} times faster than one of All-Reduce, and two-bit messages make it {brief(wire)} times faster again. Against PowerSGD 4 {brief(rival)} times are left, while Gossip int2 sends {brief(sent['Gossip int2'] / sent['PowerSGD 4'])} times as much a step." + (f" ATC makes a step of it {brief(atc)} times as long." if not math.isnan(atc := step_ratio(bench, "Gossip int2 ATC", "Gossip int2", mbit)) else "")
+    return f"A step of Gossip in full precision is {brief(gossip)} times faster than one of All-Reduce, and two-bit messages make it {brief(wire)} times faster again. A step of Gossip int2 is {brief(rival)} times faster than one of PowerSGD 4, though it sends {brief(sent['Gossip int2'] / sent['PowerSGD 4'])} times as much." + (f" With ATC it takes {brief(atc)} times as long." if not math.isnan(atc := step_ratio(bench, "Gossip int2 ATC", "Gossip int2", mbit)) else "")
 
 # %% ../nbs/71_findings.ipynb #a48f209b
 def wire_sentence(
