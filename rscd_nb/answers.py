@@ -285,6 +285,7 @@ def choice_sentence(
     table: pd.DataFrame,  # as for `won_by_gossip`
     lost: dict[int, list[float]],  # workers -> paired differences of Gossip int2 to All-Reduce, points of top-1; the fewest workers are those of the benches
     averaged: dict[int, list[float]],  # the same of gossip whose step averages over all workers
+    lasts: str,  # how long such a step is, over another; empty if no bench has timed it
 ) -> str:  # empty where gossip is no faster, or with too few seeds
     "The answer to the first question that a reader has: what gossip wins in time, and what it loses in accuracy."
     lost, averaged = ({n: found for n, found in sorted(some.items()) if len(found) >= FEWEST} for some in (lost, averaged))
@@ -295,9 +296,11 @@ def choice_sentence(
     losses = lambda some: listed([f"{loss(found)} with {n}" for n, found in some.items()])
     (n, few), *more = lost.items()
     more = f" With one peer a step more workers lose more: {losses(dict(more))}." if more else ""
+    step = f"; its step is {lasts}" if lasts else ", in a longer step"
+    every = f" An average over all, by several messages of two bits a weight, loses {losses(averaged)}{step}." if averaged else ""
     return (
         f"**Where sending the gradients takes longer than computing them, compress first. Gossip then makes a step {span_of(slow)} times faster in the benches than All-Reduce, both compressed. "
-        f"With {n} workers Gossip int2 loses {loss(few)} points of top-1 to All-Reduce.{more}{f' An average over all, by several messages of two bits a weight, loses {losses(averaged)}; its step is longer.' if averaged else ''}**"
+        f"With {n} workers Gossip int2 loses {loss(few)} points of top-1 to All-Reduce.{more}{every}**"
     )
 
 

@@ -621,7 +621,7 @@ def scope_sentence(
     s = setting
     images = f"{s.images[0]} {'generated ' * (s.recipe is not None)}images of {len(s.classes)} classes"
     cores = f" with {bench['cpus']} cores" if bench and bench.get("cpus") else ""
-    times = " Times are steps times a step's seconds in one bench, in which the methods took turns." if bench else ""
+    times = " Times are steps times a step's seconds in one bench." if bench else ""
     return f"Measured: {s.model} at {s.crop} pixels on {images}, {s.epochs} epochs, {s.workers} workers" + (f" on one machine{cores}, in an emulated network of {rate_name(parse_rate(s.network))}" if s.network else "") + f".{times}" + (" After ± and in brackets: 95 % intervals over seeds." if seeds >= FEWEST else f" {'One seed' if seeds == 1 else 'Two seeds'} of an arm: nothing is claimed about differences.")
 
 # %% ../nbs/71_findings.ipynb #90f48646
