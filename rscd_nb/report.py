@@ -162,7 +162,7 @@ _STYLE = """
 body { max-width: 56rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.55 system-ui, sans-serif; color: #1b1b1b; background: #fff; }
 h1, h2, h3 { line-height: 1.25; margin-top: 2.2rem; } img { max-width: 100%; background: #fff; } em { color: #555; }
 table { border-collapse: collapse; display: block; overflow-x: auto; font-size: 0.9rem; } th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid #ccc; vertical-align: top; } th { text-align: left; }
-code { font-size: 0.9em; } math[display="block"] { display: block math; overflow-x: auto; } summary { cursor: pointer; }
+code { font-size: 0.9em; } math[display="block"] { display: block math; overflow: auto hidden; padding: 0.4rem 0; } summary { cursor: pointer; }
 @media (prefers-color-scheme: dark) { body { color: #e6e6e6; background: #161616; } em { color: #aaa; } th, td { border-color: #444; } a { color: #8ab4f8; } }
 """
 
