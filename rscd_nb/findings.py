@@ -7,7 +7,7 @@ __all__ = ['REMEDIES', 'PLAIN', 'CLEAR', 'SOURCES', 'arm_styles', 'curves_captio
            'draw_finals', 'headline_runs', 'claimable', 'bench_of', 'at_bench_times', 'draw_headline',
            'names_in_figure', 'all_rscd', 'by_attribute', 'most_confused', 'by_class', 'draw_confusion',
            'astray_sentence', 'alpha_of', 'families', 'alpha_name', 'remedy_of', 'split_pairs', 'split_gains',
-           'beside_allreduce', 'skew_table', 'draw_skew', 'by_arm_of_splits', 'skew_sentence', 'skew_gap',
+           'beside_allreduce', 'skew_table', 'draw_skew', 'by_arm_of_splits', 'skew_sentence', 'skew_top5', 'skew_gap',
            'remedy_table', 'heading_of', 'scope_sentence', 'headline_table', 'rho_ratios', 'speed_sentence',
            'source_table', 'source_sentence', 'wire_sentence', 'accuracy_table', 'generated', 'of_few_photographs',
            'limits', 'findings']
@@ -529,7 +529,7 @@ def skew_sentence(
     "The cost of the most skewed split to All-Reduce and the best decentralized arm, and what the best remedy gives back."
     least = min(map(alpha_of, family))
     arms = by_arm_of_splits(family)
-    tops = _top1_of_splits(arms, (math.inf, least))
+    tops = _ends_of_splits(arms, (math.inf, least), "top1")
     bare = [arm for arm, members in arms.items() if remedy_of(members[0]) == PLAIN and {(arm, math.inf), (arm, least)} <= set(tops)]
     alone = [arm for arm in bare if words_of(arms[arm][0].rule)[0] != "All-Reduce"]
     said, ends = [], []  # the runs of each end
@@ -545,10 +545,19 @@ def skew_sentence(
     return f"From an even split to Dirichlet({least:g}), top-1 of {' and that of '.join(said)}; {rest}." if said else ""
 
 
-def _top1_of_splits(arms: dict[str, list[Run]], alphas: tuple[float, ...]) -> dict[tuple[str, float], float]:
-    "Mean final top-1 by arm and alpha, where there are runs."
+def _ends_of_splits(arms: dict[str, list[Run]], alphas: tuple[float, ...], metric: str) -> dict[tuple[str, float], float]:
+    "Mean of a metric at the end by arm and alpha, where there are runs."
     found = {(arm, alpha): [r for r in members if alpha_of(r) == alpha] for arm, members in arms.items() for alpha in alphas}
-    return {key: float(np.mean(_of_splits(some, [r.record["final"]["top1"] for r in some]))) for key, some in found.items() if some}
+    return {key: float(np.mean(_of_splits(some, [r.record["final"][metric] for r in some]))) for key, some in found.items() if some}
+
+
+def skew_top5(
+    family: list[Run],  # as `families` gives
+    arm: str,  # in words, such as decent-dp
+) -> dict[float, float]:  # alpha -> top-5 in %, mean over splits; the even split first
+    "Top-5 at the end of an arm at every split that it was trained on: what published studies of skew print."
+    alphas = tuple(sorted(set(map(alpha_of, family)), reverse=True))
+    return {alpha: top5 for (_, alpha), top5 in _ends_of_splits({arm: by_arm_of_splits(family).get(arm, [])}, alphas, "top5").items()}
 
 
 def _same_but_remedy(a: Run, b: Run, more: tuple[str, ...] = ()) -> bool:
