@@ -542,7 +542,7 @@ def skew_sentence(
         said.append(f"{arm} falls from {tops[arm, math.inf]:.0f} to {tops[arm, least]:.0f} %{back}")
     runs, splits = min(map(len, ends), default=0), min((len({r.setting.partition_seed for r in end}) for end in ends if alpha_of(end[0]) == least), default=0)
     rest = f"{splits} splits, at least {runs} run{'s' * (runs > 1)} of each arm" if splits > 1 else f"one split, {'at least ' * (runs > 1)}{runs} seed{'s' * (runs > 1)}"
-    return f"From an even split to Dirichlet({least:g}), top-1 of {' and that of '.join(said)}; {rest}." if said else ""
+    return f"With {family[0].setting.workers} workers, from an even split to Dirichlet({least:g}), top-1 of {' and that of '.join(said)}; {rest}." if said else ""
 
 
 def _ends_of_splits(arms: dict[str, list[Run]], alphas: tuple[float, ...], metric: str) -> dict[tuple[str, float], float]:
@@ -575,7 +575,7 @@ def skew_gap(
     found = {arm: pairs for arm, pairs in found.items() if len(pairs) >= FEWEST}
     best = max(found, key=lambda arm: np.mean([b.record["final"]["top1"] for _, b in found[arm]]), default=None)
     named = lambda arm: f", the best of {len(found)}," * (arm == best and len(found) > 1)
-    return f"Under Dirichlet({least:g}), against All-Reduce with the same split, seed and remedy: {'; '.join(f'{arm}{named(arm)} {_by_split(pairs)}' for arm, pairs in found.items() if arm in (best, 'decent-dp') or _bare_twin(pairs[0][1], found[best][0][1]))}." if best else ""
+    return f"With {family[0].setting.workers} workers, under Dirichlet({least:g}), against All-Reduce with the same split, seed and remedy: {'; '.join(f'{arm}{named(arm)} {_by_split(pairs)}' for arm, pairs in found.items() if arm in (best, 'decent-dp') or _bare_twin(pairs[0][1], found[best][0][1]))}." if best else ""
 
 
 def _bare_twin(run: Run, best: Run) -> bool:
