@@ -168,6 +168,8 @@ class AllReduce(Parallel):
         super().check(cfg, world_size, workers_per_node)
         if cfg.sync_every > 1 and cfg.wire != "fp32":
             raise UserError(f"train.sync_every {cfg.sync_every} with allreduce averages models in fp32; set train.wire=fp32 or train.sync_every=1.")
+        if cfg.second_moment == "sketched":
+            raise UserError("train.second_moment sketched stands in for the mean gradient, which allreduce has; set train.second_moment=local, or train.strategy=gossip.")
         if cfg.sync_every > 1 and cfg.second_moment in SHARED:
             raise UserError(f"train.sync_every {cfg.sync_every} with allreduce averages models alone, not second moments; set train.second_moment=local, or train.strategy=gossip.")
         if cfg.wire in (*ROUNDED, "lowrank") and cfg.precision == "fp16":

@@ -60,12 +60,12 @@ class _SharedMoment:
         self.pending: Pending | None = None
 
     @property
-    def _squares(self) -> list[Tensor]:
-        return [t for p in self._params for t in self._optimizer.squares(p)]
+    def _shared(self) -> list[Tensor]:
+        return [t for p in self._params for t in self._optimizer.shared(p)]
 
     def send(self, exchange: Exchange | MemoryExchange, group: tuple[int, ...]) -> int:  # bytes
         "Start an exchange with a group."
-        message = self._wire.encode(torch.cat([t.flatten() for t in self._squares]), [], 0)
+        message = self._wire.encode(torch.cat([t.flatten() for t in self._shared]), [], 0)
         self.pending = exchange.start(message, group, self.channel)
         return self.pending.bytes
 
@@ -74,9 +74,9 @@ class _SharedMoment:
         if not (pending := self.pending):
             return
         pending.wait()
-        flat = torch.cat([t.flatten() for t in self._squares])
+        flat = torch.cat([t.flatten() for t in self._shared])
         self._wire.mix(flat, pending.messages, [], pending.group.index(rank))
-        for t, mean in zip(self._squares, flat.split([t.numel() for t in self._squares])):
+        for t, mean in zip(self._shared, flat.split([t.numel() for t in self._shared])):
             t.copy_(mean.view_as(t))
         self.pending = None
 
@@ -288,6 +288,8 @@ class Gossip(_BucketWise):
             raise UserError(f"train.rounds_per_step {cfg.rounds_per_step} needs messages that arrive within the step; set train.order=atc, or leave it at 1.")
         if cfg.full_sync_steps and cfg.second_moment in ("global", "shared-global"):
             raise UserError(f"train.second_moment {cfg.second_moment} estimates from a worker's own gradients, but train.full_sync_steps averages them; leave one of the two out.")
+        if cfg.second_moment == "sketched" and cfg.sync_every > 1:
+            raise UserError(f"train.second_moment sketched needs an exchange at every step, but train.sync_every is {cfg.sync_every}; set it to 1, or train.second_moment=shared.")
         largest = max(len(g) for groups in topology.rounds for g in groups)
         if wire.pairs_only and largest > 2:
             raise UserError(f"train.wire {cfg.wire} is for pairs, but {cfg.topology} has groups of {largest}; choose ring, one-peer-exp or random-matching, or another wire.")

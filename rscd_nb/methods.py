@@ -94,6 +94,7 @@ def _details(rule: dict) -> list[str]:
         + ["global moment"] * (rule.get("second_moment") == "global")
         + ["shared moment"] * (rule.get("second_moment") == "shared")
         + ["shared global moment"] * (rule.get("second_moment") == "shared-global")
+        + ["sketched moment"] * (rule.get("second_moment") == "sketched")
         + [f"after {start} synchronous"] * (start > 0)
         + [optimizer] * optimizer.startswith("accum")
         + ["adjusted logits"] * (rule.get("logit_adjustment", 0) > 0)

@@ -125,22 +125,22 @@ class Messages:
         "Every worker sends its k-th parameter to its group."
         for group in groups:
             messages = [self.wires[k].encode(self._flat(i, k), self._wire_state(k, group, i), me).clone() for me, i in enumerate(group)]
-            squares = [[t.bfloat16().float() for t in self._squares(i, k)] for i in group]
-            self.pending.append((k, group, messages, squares))
+            moments = [[t.bfloat16().float() for t in self._shared(i, k)] for i in group]
+            self.pending.append((k, group, messages, moments))
         self.rounds[k] += 1
 
-    def _squares(self, rank: int, k: int) -> list[Tensor]:
-        "Mean squares of the gradients of a worker's k-th parameter, if they are shared."
-        return self.optimizers[rank].squares(self.params[rank][k]) if self.optimizers else []
+    def _shared(self, rank: int, k: int) -> list[Tensor]:
+        "Mean squares or sketches of the gradients of a worker's k-th parameter, if they are shared."
+        return self.optimizers[rank].shared(self.params[rank][k]) if self.optimizers else []
 
     def mix(self) -> None:
         "Every worker takes in what was sent to it."
-        for k, group, messages, squares in self.pending:
+        for k, group, messages, moments in self.pending:
             for me, i in enumerate(group) if len(group) > 1 else ():
                 x = self._flat(i, k)
                 self.wires[k].mix(x, messages, self._wire_state(k, group, i), me)
                 in_memory_order(self.params[i][k]).copy_(x[: self.params[i][k].numel()])
-                for t, *sent in zip(self._squares(i, k), *squares):
+                for t, *sent in zip(self._shared(i, k), *moments):
                     t += sum(sent) / len(sent) - sent[me]
         self.pending = []
 
