@@ -123,7 +123,7 @@ class SharedAdam(torch.optim.Optimizer):
         self,
         p: Tensor,  # a parameter
     ) -> list[Tensor]:  # to be changed in place
-        "What may be replaced by its mean over workers."
+        "Tensors that may be replaced by their mean over workers."
         return self.squares(p)
 
     @torch.no_grad()
