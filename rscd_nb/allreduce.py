@@ -161,7 +161,7 @@ def _memories(state: PowerSGDState) -> dict[str, dict[int, torch.Tensor]]:
 class AllReduce(Parallel):
     "Synchronous data parallelism: every worker takes the same step on the mean gradient."
 
-    takes = {"wire": ("fp32", "bf16", *ROUNDED, "lowrank"), "rounds_per_step": (1,)}
+    takes = {"wire": ("fp32", "bf16", *ROUNDED, "lowrank"), "order": ("awc",), "rounds_per_step": (1,), "full_sync_steps": (0,), "fragments": (1,), "overlap": (0,)}
 
     @classmethod
     def check(cls, cfg, world_size, workers_per_node):
@@ -170,6 +170,8 @@ class AllReduce(Parallel):
             raise UserError(f"train.sync_every {cfg.sync_every} with allreduce averages models in fp32; set train.wire=fp32 or train.sync_every=1.")
         if cfg.second_moment == "sketched":
             raise UserError("train.second_moment sketched stands in for the mean gradient, which allreduce has; set train.second_moment=local, or train.strategy=gossip.")
+        if cfg.sync_every > 1 and cfg.sync_epochs and cfg.second_moment == "global":
+            raise UserError(f"train.second_moment global estimates from a worker's own gradients, but in the first train.sync_epochs, {cfg.sync_epochs:g}, they are averaged; set one of the two to local or 0.")
         if cfg.sync_every > 1 and cfg.second_moment in SHARED:
             raise UserError(f"train.sync_every {cfg.sync_every} with allreduce averages models alone, not second moments; set train.second_moment=local, or train.strategy=gossip.")
         if cfg.wire in (*ROUNDED, "lowrank") and cfg.precision == "fp16":

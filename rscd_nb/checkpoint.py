@@ -79,7 +79,7 @@ def save_checkpoint(
     there = path.exists()
     try:
         with agreed():
-            save(path, parallel.state_dict() | {"rng": rng, "progress": progress})
+            save(path, parallel.state_dict() | {"rng": rng, "progress": progress, "groups": _groups(parallel)})
     except UserError:
         if not there:
             path.unlink(missing_ok=True)
@@ -88,6 +88,12 @@ def save_checkpoint(
         raise
     if world.rank == 0:
         _tidy(folder, parallel.steps, world.size, keep)
+
+
+def _groups(parallel: Parallel) -> list | None:
+    "The groups of each round of the topology, if there is one."
+    topology = getattr(parallel, "topology", None)
+    return topology and [[list(group) for group in groups] for groups in topology.rounds]
 
 # %% ../nbs/42_checkpoint.ipynb #9805e5c7
 def _read(path: Path, parallel: Parallel, step: int) -> tuple[dict | None, str]:
@@ -135,6 +141,8 @@ def load_checkpoint(
         if set.intersection(*everyone):
             raise UserError(f"no checkpoint of {run_dir} can be read; delete {folder} to train from the beginning.")
         return {}
+    if state.get("groups") and state["groups"] != _groups(parallel):  # all workers see the same
+        raise UserError(f"{path.parent} is of workers that met in other groups than train.topology {parallel.cfg.topology} makes now; give the topology and the workers of a node as before, or train in another folder.")
     parallel.load_state_dict(state)
     torch.set_rng_state(state["rng"]["cpu"])
     if world.device.type == "cuda" and "cuda" in state["rng"]:  # a run may go on from what was saved on a CPU

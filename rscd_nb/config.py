@@ -109,7 +109,7 @@ class TrainConfig(_Frozen):
     optimizer: Literal["adam", "adamw", "sgd", "accum-adam", "accum-adamw"] = Field("adamw", description="Update rule; accum-adam and accum-adamw are decent-dp's.")
     second_moment: Literal["local", "global", "shared", "shared-global", "sketched"] = Field("local", description="For adam and adamw of workers that step alone: their own gradients' second moment (local), an estimate of the mean gradient's (global), either averaged with peers, by rows and columns (shared, shared-global; for label skew and many workers; gossip and allreduce), or that of the mean over the peers of a step, from sketches of gradients (sketched; gossip with rounds that average over all).")
     lr: float = Field(2e-3, gt=0, description="Peak learning rate.")
-    scale_lr: Literal["none", "sqrt", "linear"] = Field("none", description="Multiply lr and min_lr by this function of the number of workers, if each takes steps of its own (gossip, decent-dp, diloco, local SGD).")
+    scale_lr: Literal["none", "sqrt", "linear"] = Field("none", description="Multiply lr and min_lr by this function of the number of workers, if each takes steps of its own (gossip, decent-dp, diloco, local SGD); in their initial steps with averaged gradients, too.")
     weight_decay: float = Field(0.05, ge=0, description="Not applied to norms and biases.")
     momentum: float = Field(0.9, ge=0, lt=1, description="For sgd.")
     beta2: float = Field(0.999, gt=0, lt=1, description="For the Adams: how long squared gradients are remembered. 0.95 suits short runs, and workers with few images each.")

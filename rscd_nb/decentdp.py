@@ -77,6 +77,8 @@ class DecentDP(Parallel):
         "order": ("awc",),
         "rounds_per_step": (1,),
         "full_sync_steps": (0,),
+        "fragments": (1,),
+        "overlap": (0,),
         "second_moment": ("local", "global"),
         "wire": ("fp32",),
         "sync_every": (1,),

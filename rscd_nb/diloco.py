@@ -18,7 +18,7 @@ from .topology import make_topology
 class DiLoCo(Gossip):
     "Local training with an outer optimizer, whole or in fragments."
 
-    takes = {"wire": ("fp32", "bf16", *ROUNDED, "topk"), "second_moment": ("local", "global"), "full_sync_steps": (0,), "rounds_per_step": (1,)}
+    takes = {"wire": ("fp32", "bf16", *ROUNDED, "topk"), "second_moment": ("local", "global"), "order": ("awc",), "full_sync_steps": (0,), "rounds_per_step": (1,)}
     remembers = 3  # the shared model, its momentum, what rounding left out
     min_workers = 2
 

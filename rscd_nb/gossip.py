@@ -263,7 +263,7 @@ class _BucketWise(Parallel):
 class Gossip(_BucketWise):
     "Decentralized data parallelism: mix with a few peers, in the configured wire format, while the next step computes."
 
-    takes = {}  # no option is restricted
+    takes = {"fragments": (1,), "overlap": (0,)}
     remembers = 0  # tensors of the model's size that the algorithm keeps, beside those of wire and optimizer
 
     @classmethod

@@ -207,7 +207,8 @@ class SketchedAdam(SharedAdam):
         if p.ndim < 2:
             return [gradient]
         draw = torch.Generator().manual_seed(self._seeds[p] + step)
-        of_rows, of_columns = (torch.randint(0, 2, t.shape, generator=draw).mul_(2).sub_(1).to(p) for t in self.squares(p))
+        signs = (torch.randint(0, 2, t.shape, generator=draw).mul_(2).sub_(1).to(p.dtype) for t in self.squares(p))
+        of_rows, of_columns = ((s.pin_memory() if p.is_cuda else s).to(p.device, non_blocking=True) for s in signs)  # pinned: nobody waits for the GPU
         rows = _over_columns(gradient * of_columns) * (p[0].numel() ** 0.5)
         return [rows, (gradient * of_rows).mean(0, keepdim=True) * len(p) ** 0.5]
 

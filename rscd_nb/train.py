@@ -111,8 +111,19 @@ def check_shapes(
             raise UserError(f"train.model {cfg.model} has more than one output; choose a classifier with one, such as resnet18.")
         if out.shape != (images, n_classes):
             raise UserError(f"train.model {cfg.model} gives a tensor of {tuple(out.shape)} for {images} images, not one of {(images, n_classes)}: a number for each of the {n_classes} classes; see that it uses num_classes.")
+        if purpose == "training" and (idle := _idle(model, out)):
+            raise UserError(f"the output of train.model {cfg.model} does not depend on {len(idle)} of its weights, {idle[0]} among them; take them out, or freeze them with requires_grad_(False).")
     if not any(p.requires_grad for p in model.parameters()):
         raise UserError(f"train.model {cfg.model} has no weights to train; choose another.")
+
+
+def _idle(model: nn.Module, out: torch.Tensor) -> list[str]:
+    "Names of the trainable weights that get no gradient: DDP would wait for it, and decent-dp has no bucket for them."
+    try:
+        out.sum().backward()
+    except RuntimeError:  # nothing to train, or an operation that has no backward pass on the meta device
+        return []
+    return [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
 
 # %% ../nbs/44_train.ipynb #65c86590
 def _agree(cfg: Config, data: RoadData) -> None:
@@ -269,6 +280,7 @@ class _StepLog:
         self.trouble.hear()
         problem = _hindrance(self._consensus, step - self.parallel.cfg.log_every)
         if self.sample:
+            self.parallel.land()  # what has been sent just in time for the next forward pass belongs to this step
             self.sample.start()
         self.trouble.tell(problem or _hindrance(self.track.log, "step", step=step, epoch=self.progress.epochs + 1, loss=loss, lr=self.lr, images_per_s=rate))
         logger.debug(f"step {step}: loss {loss:.4f}, lr {self.lr:.2e}, {rate:.0f} images/s")

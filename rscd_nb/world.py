@@ -40,6 +40,8 @@ def _runs_on(capability: tuple[int, int], built_for: list[str]) -> bool:
     "Tell whether a GPU of this compute capability executes code built for others: `sm_86` runs on itself and on later ones of its generation, `compute_90` is compiled for any that is not older."
     for name in built_for:
         kind, _, number = name.partition("_")
+        if kind not in ("sm", "compute"):  # AMD's names
+            return True
         digits = "".join(filter(str.isdigit, number))  # sm_90a
         major, minor = int(digits[:-1]), int(digits[-1])
         if (major, minor) <= capability and (kind == "compute" or major == capability[0]):
