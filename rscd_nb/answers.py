@@ -297,7 +297,8 @@ def choice_sentence(
     (n, few), *more = lost.items()
     more = f" With one peer a step more workers lose more: {losses(dict(more))}." if more else ""
     step = f"; its step is {lasts}" if lasts else ", in a longer step"
-    every = f" An average over all, by several messages of two bits a weight, loses {losses(averaged)}{step}." if averaged else ""
+    ends = [f"{points(abs(mean), half, '')} {'below' if mean < 0 else 'above'} with {n}" for n, (mean, half) in ((n, interval(found)) for n, found in averaged.items())]
+    every = f" An average over all, by several messages of two bits a weight, ends {listed(ends)}{step}." if averaged else ""
     return (
         f"**Where sending the gradients takes longer than computing them, compress first. Gossip then makes a step {span_of(slow)} times faster in the benches than All-Reduce, both compressed. "
         f"With {n} workers Gossip int2 loses {loss(few)} points of top-1 to All-Reduce.{more}{every}**"

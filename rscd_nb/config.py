@@ -73,7 +73,7 @@ class DataConfig(_Frozen):
 # %% ../nbs/01_config.ipynb #1c3f8953
 OWN = ("model", "strategy", "topology", "wire")  # fields of TrainConfig that may name FILE.py:NAME
 LATER = {"simulate": 0, "width": 32, "depth": 1, "norm": "batch", "second_moment": "local", "scale_lr": "none", "outer_lr": 0.7, "outer_momentum": 0.9, "fragments": 1, "overlap": 0, "order": "awc", "rounds_per_step": 1, "full_sync_steps": 0, "logit_adjustment": 0.0, "fix_bn": None}  # newer fields, with the value that older runs had: those keep their names
-SHARED = ("shared", "shared-global", "sketched")  # values of `second_moment` that workers average
+SHARED = ("shared", "sketched")  # values of `second_moment` that workers average
 
 
 class TrainConfig(_Frozen):
@@ -107,7 +107,7 @@ class TrainConfig(_Frozen):
     simulate: int = Field(0, ge=0, description="Workers simulated in one process, for accuracy without a cluster; 0: real workers.")
     # optimizer and schedule
     optimizer: Literal["adam", "adamw", "sgd", "accum-adam", "accum-adamw"] = Field("adamw", description="Update rule; accum-adam and accum-adamw are decent-dp's.")
-    second_moment: Literal["local", "global", "shared", "shared-global", "sketched"] = Field("local", description="For adam and adamw of workers that step alone: their own gradients' second moment (local), an estimate of the mean gradient's (global), either averaged with peers, by rows and columns (shared, shared-global; for label skew and many workers; gossip and allreduce), or that of the mean over the peers of a step, from sketches of gradients (sketched; gossip with rounds that average over all).")
+    second_moment: Literal["local", "global", "shared", "sketched"] = Field("local", description="For adam and adamw of workers that step alone: their own gradients' second moment (local), an estimate of the mean gradient's (global), their own averaged with peers, by rows and columns (shared; for label skew; gossip and allreduce), or that of the mean over the peers of a step, from sketches of gradients (sketched; gossip with rounds that average over all).")
     lr: float = Field(2e-3, gt=0, description="Peak learning rate.")
     scale_lr: Literal["none", "sqrt", "linear"] = Field("none", description="Multiply lr and min_lr by this function of the number of workers, if each takes steps of its own (gossip, decent-dp, diloco, local SGD); in their initial steps with averaged gradients, too.")
     weight_decay: float = Field(0.05, ge=0, description="Not applied to norms and biases.")

@@ -286,8 +286,8 @@ class Gossip(_BucketWise):
             raise UserError(f"train.rounds_per_step {cfg.rounds_per_step}: {cls.__name__} is not known to mix and send several times a step; leave it at 1, or name what is right in its `takes`.")
         if cfg.rounds_per_step > 1 and cfg.order != "atc":
             raise UserError(f"train.rounds_per_step {cfg.rounds_per_step} needs messages that arrive within the step; set train.order=atc, or leave it at 1.")
-        if cfg.full_sync_steps and cfg.second_moment in ("global", "shared-global"):
-            raise UserError(f"train.second_moment {cfg.second_moment} estimates from a worker's own gradients, but train.full_sync_steps averages them; leave one of the two out.")
+        if cfg.full_sync_steps and cfg.second_moment == "global":
+            raise UserError("train.second_moment global estimates from a worker's own gradients, but train.full_sync_steps averages them; leave one of the two out.")
         if cfg.second_moment == "sketched" and cfg.sync_every > 1:
             raise UserError(f"train.second_moment sketched needs an exchange at every step, but train.sync_every is {cfg.sync_every}; set it to 1, or train.second_moment=shared.")
         largest = max(len(g) for groups in topology.rounds for g in groups)

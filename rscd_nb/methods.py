@@ -93,7 +93,6 @@ def _details(rule: dict) -> list[str]:
         + ["ATC"] * (rule.get("order") == "atc")
         + ["global moment"] * (rule.get("second_moment") == "global")
         + ["shared moment"] * (rule.get("second_moment") == "shared")
-        + ["shared global moment"] * (rule.get("second_moment") == "shared-global")
         + ["sketched moment"] * (rule.get("second_moment") == "sketched")
         + [f"after {start} synchronous"] * (start > 0)
         + [optimizer] * optimizer.startswith("accum")

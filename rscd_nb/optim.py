@@ -100,9 +100,8 @@ class SharedAdam(torch.optim.Optimizer):
         weight_decay: float = 0.0,  # of groups that have none of their own
         decoupled: bool = True,  # weight decay as in AdamW, else as in Adam
         eps: float = 1e-8,  # added to the root of the second moment
-        workers: int = 1,  # whose mean gradient's second moment it estimates; with 1 it is that of the worker's own gradient
     ):
-        self.decoupled, self.workers = decoupled, workers
+        self.decoupled = decoupled
         super().__init__(groups, {"lr": lr, "betas": betas, "weight_decay": weight_decay, "eps": eps})
         for p in self._params:
             squares = {"rows": torch.zeros_like(_over_columns(p)), "columns": torch.zeros_like(p[:1])} if p.ndim > 1 else {"squares": torch.zeros_like(p)}
@@ -145,17 +144,14 @@ class SharedAdam(torch.optim.Optimizer):
             gradient = gradient.add(p, alpha=decay)
         state["step"] += 1
         state["exp_avg"].lerp_(gradient, 1 - b1)
-        for mine, new in zip(self.squares(p), self._seen(p, gradient, state, b1)):
+        for mine, new in zip(self.squares(p), self._seen(p, gradient, state)):
             mine.lerp_(new, 1 - b2)
         below = _second_moment(*self.squares(p)).div(1 - b2 ** state["step"]).sqrt_().add_(group["eps"])
         p.addcdiv_(state["exp_avg"], below, value=-lr / (1 - b1 ** state["step"]))
 
-    def _seen(self, p: Tensor, gradient: Tensor, state: dict, b1: float) -> list[Tensor]:
+    def _seen(self, p: Tensor, gradient: Tensor, state: dict) -> list[Tensor]:
         "Mean squares that this step adds to those remembered."
-        own = _mean_squares(gradient)
-        if self.workers == 1 or state["step"] == 1:
-            return own
-        return _of_mean_gradient(own, _mean_squares(state["exp_avg"] / (1 - b1 ** state["step"])), self.workers, b1, state["step"])
+        return _mean_squares(gradient)
 
 
 def _over_columns(p: Tensor) -> Tensor:  # (rows, 1, ...)
@@ -171,12 +167,6 @@ def _mean_squares(p: Tensor) -> list[Tensor]:  # of a matrix, of rows and of col
 def _second_moment(rows: Tensor, columns: Tensor | None = None) -> Tensor:
     return rows if columns is None else rows * (columns / rows.mean().clamp_min(1e-30))
 
-
-def _of_mean_gradient(squares: list[Tensor], momenta: list[Tensor], n: int, b1: float, step: int) -> list[Tensor]:
-    "Mean squares of the mean gradient of n workers, from those of a worker's gradient and of its momentum without bias; from step 2 on."
-    noise = (1 - b1) / (1 + b1) * (1 + b1**step) / (1 - b1**step)  # the part of a gradient's variance that is left in the momentum
-    return [g / n + (1 - 1 / n) / (1 - noise) * (m - noise * g).clamp_min(0) for g, m in zip(squares, momenta)]
-
 # %% ../nbs/21_optim.ipynb #8d20f3b4
 class SketchedAdam(SharedAdam):
     "Adam or AdamW with the factored second moment of the mean gradient, which workers know from the mean of their sketches."
@@ -187,7 +177,7 @@ class SketchedAdam(SharedAdam):
         lr: float,  # learning rate
         betas: tuple[float, float],  # how long both moments are remembered
         names: dict[Tensor, str],  # of the parameters: with the step they give the signs, which all workers must share
-        **kwargs,  # as for `SharedAdam`, but for `workers`
+        **kwargs,  # as for `SharedAdam`
     ):
         super().__init__(groups, lr, betas, **kwargs)
         self._seeds = {p: zlib.crc32(name.encode()) for p, name in names.items()}
@@ -197,7 +187,7 @@ class SketchedAdam(SharedAdam):
     def shared(self, p):
         return self.state[p]["sketches"]
 
-    def _seen(self, p, gradient, state, b1):
+    def _seen(self, p, gradient, state):
         seen = [sketch.square() for sketch in state["sketches"]] if state["step"] > 1 else _mean_squares(gradient)
         for sketch, new in zip(state["sketches"], self._sketch(p, gradient, state["step"])):
             sketch.copy_(new)
@@ -238,7 +228,7 @@ def make_optimizer(
     if cfg.second_moment == "sketched":
         return SketchedAdam(groups, lr, betas, decoupled=cfg.optimizer == "adamw", names={p: name for name, p in named})
     if cfg.second_moment in SHARED:
-        return SharedAdam(groups, lr, betas, decoupled=cfg.optimizer == "adamw", workers=alone if cfg.second_moment == "shared-global" else 1)
+        return SharedAdam(groups, lr, betas, decoupled=cfg.optimizer == "adamw")
     make = {
         "adam": lambda: Adam(groups, lr=lr, betas=betas, fused=True),
         "adamw": lambda: AdamW(groups, lr=lr, betas=betas, fused=True),

@@ -130,10 +130,10 @@ def _signed(values: list[float]) -> str:
 def rates_sentence(
     family: list[Run],  # as `rate_families` gives
     plain: str = "Gossip int2",  # a method that is told of even if it is not the best
-    named: frozenset[int] = frozenset(),  # as for `judged_gains`
+    named: dict[str, set[int]] | None = None,  # as for `judged_gains`
 ) -> str:
     "The cost of methods whose workers step alone."
-    rows = judged_gains(family, named)
+    rows, seeds = judged_gains(family, named), named or {}
     if not rows.gains:
         return "Fewer than three seeds have judged the chosen rates, so nothing is said about what a method costs."
     each = f"Each at its own best learning rate, with {family[0].setting.workers} workers"
@@ -141,9 +141,9 @@ def rates_sentence(
     n, best = len(rows.gains), rows.gains[rows.best]
     if rows.best not in rows.confirming:
         whose = f", the best of {n} on those seeds," if rows.further else f", the best of {n}, which flatters it," if n > 1 else ""
-        said.append(_ends(f"{rows.best}{whose}", best, f"{len(best)} {'other' if rows.further else 'paired'} seeds") + f"; {len(named)} seeds named beforehand are to confirm it" * (bool(named) and not rows.confirming))
+        said.append(_ends(f"{rows.best}{whose}", best, f"{len(best)} {'other' if rows.further else 'paired'} seeds") + f"; {len(seeds.get(rows.best, ()))} seeds named beforehand are to confirm it" * (rows.best in seeds))
     for name, found in rows.confirming.items():
-        share = f"{len(found)} of the " * (len(found) < len(named)) + str(len(named))
+        share = f"{len(found)} of the " * (len(found) < len(seeds[name])) + str(len(seeds[name]))
         said.append(_ends(name + f", the best of {n}," * (name == rows.best and n > 1), found, f"{share} seeds named beforehand{' to confirm it' * (name == rows.best)}"))
     return f"{each}, {'; '.join(said)}{favour_words(methods_of(family)[0])}."
 
@@ -158,12 +158,12 @@ class Judged(NamedTuple):
 
 def judged_gains(
     family: list[Run],  # as `rate_families` gives
-    named: frozenset[int] = frozenset(),  # seeds named beforehand to confirm the best
+    named: dict[str, set[int]] | None = None,  # method -> seeds that were named beforehand to confirm it
 ) -> Judged:
     "Gains of methods whose workers step alone, of three seeds or more. The best of several is found with the seeds that all of them share, and judged by its further seeds, where there are three; seeds that confirm a method stand apart."
-    base = methods_of(family)[0]
+    base, of_name = methods_of(family)[0], lambda name: (named or {}).get(name, ())
     every = {method.name: _by_seed(base, method) for method, rate, _ in comparisons(family) if rate == method.best and _alone(method)}
-    rows = {name: found for name, gains in every.items() if len(found := {seed: gain for seed, gain in gains.items() if seed not in named}) > 2}
+    rows = {name: found for name, gains in every.items() if len(found := {seed: gain for seed, gain in gains.items() if seed not in of_name(name)}) > 2}
     if not rows:
         return Judged("", {}, False, {})
     common = frozenset.intersection(*map(frozenset, rows.values()))
@@ -171,7 +171,7 @@ def judged_gains(
     further = [gain for seed, gain in rows[best].items() if seed not in common]
     apart = len(rows) > 1 and len(further) > 2
     told = {name: list(gains.values()) for name, gains in rows.items()} | ({best: further} if apart else {})
-    confirming = {name: found for name, gains in every.items() if len(found := [gain for seed, gain in gains.items() if seed in named]) > 2}
+    confirming = {name: found for name, gains in every.items() if len(found := [gain for seed, gain in gains.items() if seed in of_name(name)]) > 2}
     return Judged(best, told, apart, confirming)
 
 
