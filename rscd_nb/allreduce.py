@@ -171,7 +171,7 @@ class AllReduce(Parallel):
         if cfg.second_moment == "sketched":
             raise UserError("train.second_moment sketched stands in for the mean gradient, which allreduce has; set train.second_moment=local, or train.strategy=gossip.")
         if cfg.sync_every > 1 and cfg.sync_epochs and cfg.second_moment == "global":
-            raise UserError(f"train.second_moment global estimates from a worker's own gradients, but in the first train.sync_epochs, {cfg.sync_epochs:g}, they are averaged; set one of the two to local or 0.")
+            raise UserError(f"train.second_moment global estimates from a worker's own gradients, but in the first train.sync_epochs, {cfg.sync_epochs:g}, they are averaged; set train.second_moment=local or train.sync_epochs=0.")
         if cfg.sync_every > 1 and cfg.second_moment in SHARED:
             raise UserError(f"train.sync_every {cfg.sync_every} with allreduce averages models alone, not second moments; set train.second_moment=local, or train.strategy=gossip.")
         if cfg.wire in (*ROUNDED, "lowrank") and cfg.precision == "fp16":
